@@ -1,0 +1,171 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const size = (fallback: number, max = Number.MAX_SAFE_INTEGER) =>
+  z.coerce.number().int().min(1).max(max).default(fallback);
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  );
+
+const urlOf = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+
+const MiB = 1024 * 1024;
+
+const schema = z.object({
+  NODE_ENV: z.enum(['production', 'development', 'test']).default('production'),
+  PROCESS: z.enum(['all', 'api', 'worker']).default('all'),
+  PORT: z.coerce.number().int().min(0).max(65535).optional(),
+  HOST: z.string().default('127.0.0.1'),
+  PUBLIC_URL: urlOf('http:', 'https:').optional(),
+  DATA_DIR: z
+    .string()
+    .default('./.data')
+    .transform((path) => resolve(path)),
+  DATABASE_URL: urlOf('mysql:', 'mariadb:', 'sqlite:').optional(),
+  BROKER_URL: urlOf('amqp:', 'amqps:').optional(),
+  BROKER_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9.-]{1,40}$/, 'may hold a-z, 0-9, "." and "-" only')
+    .default('muster'),
+  STORAGE_URL: urlOf('s3:', 'file:').optional(),
+  ADMIN_EMAIL: z.email().optional(),
+  ADMIN_PASSWORD: z.string().min(10, 'must have at least 10 characters').optional(),
+  JWT_SECRETS: list,
+  AUTH_REGISTRATION: z.enum(['open', 'closed']).default('open'),
+  DEFAULT_REGION: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'must be an ISO country code such as US')
+    .default('US'),
+  TRUSTED_PROXIES: list,
+  CORS_ORIGINS: list,
+  IMPORT_MAX_DIRECT_BYTES: size(10 * MiB),
+  IMPORT_MAX_BYTES: size(5 * 1024 * MiB),
+  IMPORT_MAX_ROWS: size(5_000_000, 5_000_000),
+  IMPORT_BATCH_ROWS: size(5_000, 50_000),
+  WORKER_CONCURRENCY: size(2, 16),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+});
+
+type Environment = z.infer<typeof schema>;
+
+/** The whole configuration, read once at boot. Nothing else reads the environment. */
+export interface Config {
+  nodeEnv: Environment['NODE_ENV'];
+  process: Environment['PROCESS'];
+  host: string;
+  port: number;
+  publicUrl: string | null;
+  dataDir: string;
+  /** A `mysql://` URL, or the path of the SQLite file. */
+  database: { kind: 'mysql'; url: string } | { kind: 'sqlite'; path: string };
+  broker: { kind: 'amqp'; url: string; prefix: string } | { kind: 'in-process' };
+  storage:
+    | { kind: 's3'; bucket: string; region: string; endpoint: string | null; pathStyle: boolean }
+    | { kind: 'directory'; path: string };
+  /** True when neither a database server nor a broker is configured: one process owns everything. */
+  embedded: boolean;
+  admin: { email: string | null; password: string | null };
+  auth: { jwtSecrets: string[]; registration: 'open' | 'closed' };
+  defaultRegion: string;
+  trustedProxies: string[];
+  corsOrigins: string[];
+  imports: { maxDirectBytes: number; maxBytes: number; maxRows: number; batchRows: number };
+  workerConcurrency: number;
+  logLevel: Environment['LOG_LEVEL'];
+}
+
+/** Thrown with one line for each malformed variable. */
+export class ConfigError extends Error {
+  constructor(readonly lines: string[]) {
+    super(`The configuration is not usable:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** Reads and checks the configuration. Empty variables count as unset. @throws ConfigError */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = schema.safeParse(given);
+  const lines = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  for (const name of Object.keys(given)) {
+    if (name.startsWith('IMPORT_') && !(name in schema.shape)) lines.push(`${name}: there is no such setting`);
+  }
+  if (!parsed.success) throw new ConfigError(lines);
+  const e = parsed.data;
+  const storage = storageOf(e, lines);
+  const embedded = !e.DATABASE_URL?.startsWith('m') && !e.BROKER_URL;
+  if (e.PROCESS !== 'all' && embedded) {
+    lines.push(`PROCESS: ${e.PROCESS} needs DATABASE_URL and BROKER_URL; the embedded profile runs as one process`);
+  }
+  if (e.BROKER_URL && !e.DATABASE_URL?.startsWith('m')) lines.push('BROKER_URL: needs DATABASE_URL=mysql://…');
+  lines.push(...secretProblems(e.JWT_SECRETS, embedded));
+  if (lines.length > 0) throw new ConfigError(lines);
+  return {
+    nodeEnv: e.NODE_ENV,
+    process: e.PROCESS,
+    host: e.HOST,
+    port: e.PORT ?? (e.PROCESS === 'worker' ? 3001 : 3000),
+    publicUrl: e.PUBLIC_URL?.replace(/\/$/, '') ?? null,
+    dataDir: e.DATA_DIR,
+    database: databaseOf(e),
+    broker: e.BROKER_URL ? { kind: 'amqp', url: e.BROKER_URL, prefix: e.BROKER_PREFIX } : { kind: 'in-process' },
+    storage,
+    embedded,
+    admin: { email: e.ADMIN_EMAIL ?? null, password: e.ADMIN_PASSWORD ?? null },
+    auth: { jwtSecrets: e.JWT_SECRETS, registration: e.AUTH_REGISTRATION },
+    defaultRegion: e.DEFAULT_REGION,
+    trustedProxies: e.TRUSTED_PROXIES,
+    corsOrigins: e.CORS_ORIGINS,
+    imports: {
+      maxDirectBytes: e.IMPORT_MAX_DIRECT_BYTES,
+      maxBytes: e.IMPORT_MAX_BYTES,
+      maxRows: e.IMPORT_MAX_ROWS,
+      batchRows: e.IMPORT_BATCH_ROWS,
+    },
+    workerConcurrency: e.WORKER_CONCURRENCY,
+    logLevel: e.LOG_LEVEL,
+  };
+}
+
+function databaseOf(e: Environment): Config['database'] {
+  if (!e.DATABASE_URL) return { kind: 'sqlite', path: resolve(e.DATA_DIR, 'muster.sqlite') };
+  if (e.DATABASE_URL.startsWith('sqlite:')) {
+    return { kind: 'sqlite', path: resolve(e.DATABASE_URL.replace(/^sqlite:(\/\/)?/, '')) };
+  }
+  return { kind: 'mysql', url: e.DATABASE_URL };
+}
+
+function storageOf(e: Environment, lines: string[]): Config['storage'] {
+  if (!e.STORAGE_URL) return { kind: 'directory', path: resolve(e.DATA_DIR, 'files') };
+  const url = new URL(e.STORAGE_URL);
+  if (url.protocol === 'file:') return { kind: 'directory', path: resolve(decodeURIComponent(url.pathname)) };
+  const { region = 'us-east-1', endpoint, pathStyle, ...unknown } = Object.fromEntries(url.searchParams);
+  if (!url.hostname) lines.push('STORAGE_URL: names no bucket (s3://bucket?region=…)');
+  for (const name of Object.keys(unknown)) lines.push(`STORAGE_URL: unknown parameter "${name}"`);
+  if (endpoint && !URL.canParse(endpoint)) lines.push('STORAGE_URL: endpoint is not a URL');
+  return { kind: 's3', bucket: url.hostname, region, endpoint: endpoint ?? null, pathStyle: pathStyle === 'true' };
+}
+
+/** Outside the embedded profile secrets are given and strong; the embedded profile generates and keeps its own. */
+function secretProblems(secrets: string[], embedded: boolean): string[] {
+  if (secrets.length === 0) {
+    return embedded
+      ? []
+      : [
+          'JWT_SECRETS: must be set with the services profile (32 characters or more, e.g. from `openssl rand -base64 48`)',
+        ];
+  }
+  const weak = secrets.some(
+    (secret) => secret.length < 32 || new Set(secret).size < 10 || /change.?me|secret|password/i.test(secret),
+  );
+  return weak ? ['JWT_SECRETS: each must have 32 random characters or more, and not be a default'] : [];
+}

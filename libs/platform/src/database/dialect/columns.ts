@@ -1,0 +1,119 @@
+import { EntitySchema, EntitySchemaColumnOptions, QueryRunner, Table, TableIndex, ValueTransformer } from 'typeorm';
+
+/** The databases that Muster runs on. MySQL and MariaDB differ in a few column defaults, nothing else. */
+export type Flavor = 'sqlite' | 'mysql' | 'mariadb';
+
+type Kind = 'serial' | 'id' | 'integer' | 'boolean' | 'text' | 'longText' | 'json' | 'time';
+
+export interface Column {
+  kind: Kind;
+  length?: number;
+  nullable?: boolean;
+}
+
+/**
+ * The shared vocabulary of columns. Text compares by bytes everywhere; times are UTC with milliseconds; ids are integers
+ * within what a JavaScript number holds exactly; `null` after the name's options means the column may be empty.
+ */
+export const column = {
+  /** A key given by the database. */
+  serial: (): Column => ({ kind: 'serial' }),
+  /** A key, or a reference to one, given by the application. */
+  id: (options: { nullable?: boolean } = {}): Column => ({ kind: 'id', ...options }),
+  integer: (options: { nullable?: boolean } = {}): Column => ({ kind: 'integer', ...options }),
+  boolean: (): Column => ({ kind: 'boolean' }),
+  /** At most `length` characters. */
+  text: (length: number, options: { nullable?: boolean } = {}): Column => ({ kind: 'text', length, ...options }),
+  /** Text of up to 16 MB. */
+  longText: (options: { nullable?: boolean } = {}): Column => ({ kind: 'longText', ...options }),
+  json: (options: { nullable?: boolean } = {}): Column => ({ kind: 'json', ...options }),
+  time: (options: { nullable?: boolean } = {}): Column => ({ kind: 'time', ...options }),
+};
+
+/** A table: its columns by property name, its key, its indexes. Column names are the snake_case of the properties. */
+export interface TableDefinition {
+  name: string;
+  columns: Record<string, Column>;
+  /** Properties of the primary key. */
+  key: string[];
+  indexes?: { name: string; columns: string[]; unique?: boolean }[];
+}
+
+export const columnName = (property: string) => property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+const toNumber: ValueTransformer = {
+  to: (value: unknown) => value,
+  from: (value: string | number | null) => (value === null ? null : Number(value)),
+};
+const toBoolean: ValueTransformer = {
+  to: (value: unknown) => value,
+  from: (value: unknown) => Boolean(Number(value)),
+};
+const toJson: ValueTransformer = {
+  to: (value: unknown) => (value === null || value === undefined ? value : JSON.stringify(value)),
+  from: (value: string | null): unknown => (value === null ? null : JSON.parse(value)),
+};
+
+const TYPES: Record<Kind, { mysql: string; sqlite: string; transformer?: ValueTransformer }> = {
+  serial: { mysql: 'bigint', sqlite: 'integer', transformer: toNumber },
+  id: { mysql: 'bigint', sqlite: 'integer', transformer: toNumber },
+  integer: { mysql: 'bigint', sqlite: 'integer', transformer: toNumber },
+  boolean: { mysql: 'tinyint', sqlite: 'integer', transformer: toBoolean },
+  text: { mysql: 'varchar', sqlite: 'varchar' },
+  longText: { mysql: 'mediumtext', sqlite: 'text' },
+  json: { mysql: 'mediumtext', sqlite: 'text', transformer: toJson },
+  time: { mysql: 'datetime', sqlite: 'datetime' },
+};
+
+const isText = (kind: Kind) => kind === 'text' || kind === 'longText' || kind === 'json';
+
+function physical({ kind, length, nullable }: Column, flavor: Flavor) {
+  const onMysql = flavor !== 'sqlite';
+  return {
+    type: onMysql ? TYPES[kind].mysql : TYPES[kind].sqlite,
+    ...(length ? { length: String(length) } : {}),
+    ...(kind === 'time' && onMysql ? { precision: 3 } : {}),
+    ...(isText(kind) && onMysql ? { charset: 'utf8mb4', collation: 'utf8mb4_bin' } : {}),
+    nullable: nullable ?? false,
+  };
+}
+
+/** TypeORM's view of a table, for its repositories and for the drift check. */
+export function toEntitySchema(table: TableDefinition, flavor: Flavor): EntitySchema {
+  const columns = Object.entries(table.columns).map(([property, definition]) => {
+    const { length, ...options } = physical(definition, flavor);
+    return [
+      property,
+      {
+        ...options,
+        ...(length ? { length: Number(length) } : {}),
+        name: columnName(property),
+        primary: table.key.includes(property),
+        ...(definition.kind === 'serial' ? { generated: 'increment' } : {}),
+        transformer: TYPES[definition.kind].transformer,
+      } as EntitySchemaColumnOptions,
+    ] as const;
+  });
+  return new EntitySchema({
+    name: table.name,
+    tableName: table.name,
+    columns: Object.fromEntries(columns),
+    indices: table.indexes,
+  });
+}
+
+/** Creates a table with its indexes; for migrations. */
+export async function createTable(runner: QueryRunner, table: TableDefinition, flavor: Flavor): Promise<void> {
+  const columns = Object.entries(table.columns).map(([property, definition]) => ({
+    ...physical(definition, flavor),
+    isNullable: definition.nullable ?? false,
+    name: columnName(property),
+    isPrimary: table.key.includes(property),
+    ...(definition.kind === 'serial' ? { isGenerated: true, generationStrategy: 'increment' as const } : {}),
+  }));
+  const indices = (table.indexes ?? []).map(
+    (index) =>
+      new TableIndex({ name: index.name, columnNames: index.columns.map(columnName), isUnique: index.unique ?? false }),
+  );
+  await runner.createTable(new Table({ name: table.name, columns, indices }), true);
+}

@@ -1,0 +1,140 @@
+import { Readable } from 'node:stream';
+import { createConnection, Pool, PoolConnection, QueryValues, ResultSetHeader } from 'mysql2';
+import { DataSource, QueryRunner } from 'typeorm';
+import { Flavor, TableDefinition, toEntitySchema } from './columns';
+import { BulkRows, decodeRow, Dialect, MigrationClass } from './dialect';
+
+/** What every connection says first: one isolation level, no silent bending of values, UTC. */
+const SESSION = [
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00'`,
+];
+
+const POOL_SIZE = 12;
+const DUPLICATE = 1062;
+/** The server or the client refuses LOAD DATA LOCAL. */
+const LOCAL_LOAD_REFUSED = new Set([1148, 3948, 4166]);
+/** Lock wait timeout, deadlock, record changed since last read. */
+const RETRYABLE = new Set([1205, 1213, 1020]);
+const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
+const INSERT_ROWS_AT_ONCE = 1_000;
+
+/** MySQL 8+ and MariaDB 10.6+. */
+export class MysqlDialect implements Dialect {
+  flavor: Flavor = 'mysql';
+  readonly skipLocked = ' FOR UPDATE SKIP LOCKED';
+  private localLoad = true;
+
+  constructor(private readonly url: string) {}
+
+  async open(tables: TableDefinition[], migrations: MigrationClass[]) {
+    this.flavor = await this.detectFlavor();
+    const source = await new DataSource({
+      type: this.flavor === 'mariadb' ? 'mariadb' : 'mysql',
+      url: this.url.replace(/^mariadb:/, 'mysql:'),
+      entities: tables.map((table) => toEntitySchema(table, this.flavor)),
+      migrations,
+      migrationsTransactionMode: 'none',
+      charset: 'utf8mb4',
+      timezone: 'Z',
+      supportBigNumbers: true,
+      bigNumberStrings: false,
+      poolSize: POOL_SIZE,
+    }).initialize();
+    const { pool } = source.driver as unknown as { pool: Pool };
+    const prepare = (connection: Pick<PoolConnection, 'query'>) => SESSION.forEach((sql) => connection.query(sql));
+    pool.on('connection', prepare);
+    const first = await pool.promise().getConnection();
+    for (const sql of SESSION) await first.query(sql);
+    first.release();
+    return { writer: source, reader: source };
+  }
+
+  private async detectFlavor(): Promise<Flavor> {
+    const connection = createConnection(this.url.replace(/^mariadb:/, 'mysql:')).promise();
+    try {
+      const [rows] = await connection.query('SELECT VERSION() AS version');
+      return /mariadb/i.test((rows as { version: string }[])[0]!.version) ? 'mariadb' : 'mysql';
+    } finally {
+      connection.destroy();
+    }
+  }
+
+  async transaction<T>(writer: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const runner = writer.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      const result = await work(runner);
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  /** LOAD DATA LOCAL where the server allows it, otherwise INSERT IGNORE; both turn bent values into warnings, which are errors here. */
+  async bulkInsert(runner: QueryRunner, rows: BulkRows): Promise<number> {
+    if (rows.count === 0) return 0;
+    const connection = (await runner.connect()) as PoolConnection;
+    if (this.localLoad) {
+      try {
+        return await this.load(connection, rows);
+      } catch (error) {
+        if (!LOCAL_LOAD_REFUSED.has(errnoOf(error))) throw error;
+        this.localLoad = false;
+      }
+    }
+    let inserted = 0;
+    const lines = rows.text.split('\n');
+    for (let start = 0; start < rows.count; start += INSERT_ROWS_AT_ONCE) {
+      const values = lines.slice(start, Math.min(start + INSERT_ROWS_AT_ONCE, rows.count)).map(decodeRow);
+      const sql = `INSERT IGNORE INTO ${rows.table} (${rows.columns.join(', ')}) VALUES ?`;
+      inserted += await this.bulkStatement(connection, { sql, values: [values] }, values.length);
+    }
+    return inserted;
+  }
+
+  private load(connection: PoolConnection, rows: BulkRows): Promise<number> {
+    const sql =
+      `LOAD DATA LOCAL INFILE 'rows' INTO TABLE ${rows.table} CHARACTER SET utf8mb4 ` +
+      `FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (${rows.columns.join(', ')})`;
+    const infileStreamFactory = () => Readable.from([Buffer.from(rows.text)], { objectMode: false });
+    return this.bulkStatement(connection, { sql, infileStreamFactory }, rows.count);
+  }
+
+  private bulkStatement(
+    connection: PoolConnection,
+    options: { sql: string; values?: QueryValues; infileStreamFactory?: () => Readable },
+    expected: number,
+  ): Promise<number> {
+    return new Promise((resolve, reject) => {
+      connection.query<ResultSetHeader>(options, (error, result) => {
+        if (error) return reject(error as Error);
+        const left = expected - result.affectedRows;
+        if (result.warningStatus > left) {
+          return reject(
+            new Error(`The store would bend ${result.warningStatus - left} values of a bulk insert to fit.`),
+          );
+        }
+        resolve(result.affectedRows);
+      });
+    });
+  }
+
+  isDuplicate(error: unknown): boolean {
+    return errnoOf(error) === DUPLICATE;
+  }
+
+  isRetryable(error: unknown): boolean {
+    const { driverError, code } = error as { driverError?: { code?: string }; code?: string };
+    return RETRYABLE.has(errnoOf(error)) || LOST.has(driverError?.code ?? code ?? '');
+  }
+}
+
+function errnoOf(error: unknown): number {
+  const { driverError, errno } = error as { driverError?: { errno?: number }; errno?: number };
+  return driverError?.errno ?? errno ?? 0;
+}

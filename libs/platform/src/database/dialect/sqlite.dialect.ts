@@ -1,0 +1,88 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type Sqlite from 'better-sqlite3';
+import { DataSource, QueryRunner } from 'typeorm';
+import { toEntitySchema } from './columns';
+import { BulkRows, decodeRow, Dialect, MigrationClass } from './dialect';
+import { TableDefinition } from './columns';
+
+/** How long a writer waits for another process's transaction, in milliseconds. */
+const BUSY_TIMEOUT = 15_000;
+
+/** SQLite in WAL mode: one connection writes, one transaction at a time; another reads what is committed. */
+export class SqliteDialect implements Dialect {
+  readonly flavor = 'sqlite';
+  readonly skipLocked = '';
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly path: string) {}
+
+  async open(tables: TableDefinition[], migrations: MigrationClass[]) {
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+    const base = {
+      type: 'better-sqlite3' as const,
+      database: this.path,
+      entities: tables.map((table) => toEntitySchema(table, this.flavor)),
+      enableWAL: true,
+      timeout: BUSY_TIMEOUT,
+      statementCacheSize: 200,
+      prepareDatabase: (connection: Sqlite.Database) => {
+        connection.pragma('synchronous = FULL');
+        connection.pragma('cache_size = -32000');
+      },
+    };
+    const writer = await new DataSource({ ...base, migrations, migrationsTransactionMode: 'each' }).initialize();
+    const reader = await new DataSource(base).initialize();
+    return { writer, reader };
+  }
+
+  /** All transactions share one connection, so they queue; BEGIN IMMEDIATE lets a second process queue behind them. */
+  transaction<T>(writer: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const turn = this.queue.then(async () => {
+      const runner = writer.createQueryRunner();
+      await runner.query('BEGIN IMMEDIATE');
+      // Tells TypeORM that a transaction is open, so that its own methods do not begin another.
+      Object.assign(runner, { isTransactionActive: true });
+      try {
+        const result = await work(runner);
+        await runner.query('COMMIT');
+        return result;
+      } catch (error) {
+        await runner.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      } finally {
+        Object.assign(runner, { isTransactionActive: false });
+      }
+    });
+    this.queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async bulkInsert(runner: QueryRunner, rows: BulkRows): Promise<number> {
+    const connection = (await runner.connect()) as Sqlite.Database;
+    const marks = rows.columns.map(() => '?').join(', ');
+    const statement = connection.prepare(
+      `INSERT INTO ${rows.table} (${rows.columns.join(', ')}) VALUES (${marks}) ON CONFLICT DO NOTHING`,
+    );
+    let inserted = 0;
+    let start = 0;
+    for (let end = rows.text.indexOf('\n'); end >= 0; end = rows.text.indexOf('\n', start)) {
+      inserted += statement.run(decodeRow(rows.text.slice(start, end))).changes;
+      start = end + 1;
+    }
+    return inserted;
+  }
+
+  isDuplicate(error: unknown): boolean {
+    return ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'].includes(codeOf(error));
+  }
+
+  isRetryable(error: unknown): boolean {
+    return codeOf(error).startsWith('SQLITE_BUSY');
+  }
+}
+
+function codeOf(error: unknown): string {
+  const { driverError, code } = error as { driverError?: { code?: string }; code?: string };
+  return driverError?.code ?? code ?? '';
+}

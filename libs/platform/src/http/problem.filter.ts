@@ -1,0 +1,123 @@
+import { ArgumentsHost, Catch, ExceptionFilter, HttpException } from '@nestjs/common';
+import { FastifyReply, FastifyRequest } from 'fastify';
+import { FieldError, ProblemError } from '@muster/core/errors';
+import { Database } from '../database/database';
+import { errorFields, logOf } from '../observability/logger';
+
+/** The body of every error answer (RFC 9457). */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: string;
+  requestId: string;
+  errors?: FieldError[];
+}
+
+const TITLES: Record<number, string> = {
+  400: 'Malformed request',
+  401: 'Not signed in',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  408: 'Request timeout',
+  409: 'Conflict',
+  412: 'Precondition failed',
+  413: 'Too large',
+  415: 'Unsupported type',
+  422: 'Invalid',
+  423: 'Locked',
+  429: 'Too many requests',
+  500: 'Internal error',
+  503: 'Unavailable',
+  507: 'Storage full',
+};
+
+/** Codes for what Nest and Fastify refuse by themselves. */
+const CODES: Record<number, string> = {
+  400: 'malformed',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not-found',
+  405: 'method-not-allowed',
+  408: 'request-timeout',
+  413: 'too-large',
+  415: 'unsupported-media-type',
+  429: 'too-many-requests',
+};
+
+/** Turns whatever is thrown into an answer: the HTTP half of the table in `core/errors`. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly log = logOf('http');
+
+  constructor(private readonly database: Database | null = null) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    const problem = this.toProblem(error, request);
+    if (reply.raw.headersSent) {
+      // A stream broke after its head was sent: the client must see a cut, not a shorter whole.
+      reply.raw.destroy();
+      return;
+    }
+    if (error instanceof ProblemError && error.retryAfter !== undefined) {
+      reply.header('retry-after', String(error.retryAfter));
+    } else if (problem.status === 503) {
+      reply.header('retry-after', '5');
+    }
+    if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+    reply
+      .status(problem.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify(problem));
+  }
+
+  private toProblem(error: unknown, request: FastifyRequest): Problem {
+    const { status, code, detail, errors } = this.read(error);
+    if (status >= 500) {
+      this.log[status === 500 ? 'error' : 'warn'](
+        { status, code, route: request.routeOptions?.url, ...errorFields(error) },
+        detail,
+      );
+    }
+    return {
+      type: `urn:muster:problem:${code}`,
+      title: TITLES[status] ?? 'Error',
+      status,
+      detail,
+      code,
+      requestId: request.id,
+      ...(errors ? { errors } : {}),
+    };
+  }
+
+  private read(error: unknown): { status: number; code: string; detail: string; errors?: FieldError[] } {
+    if (error instanceof ProblemError) {
+      return { status: error.status, code: error.code, detail: error.message, errors: error.errors };
+    }
+    const status = statusOf(error);
+    if (status >= 400 && status < 500) {
+      const detail = status === 404 ? 'There is no such resource, or it is not yours.' : (error as Error).message;
+      return { status, code: CODES[status] ?? 'malformed', detail };
+    }
+    if (this.database?.dialect.isRetryable(error)) {
+      return { status: 503, code: 'store-unavailable', detail: 'The store cannot answer now.' };
+    }
+    return {
+      status: 500,
+      code: 'internal',
+      detail: 'Something went wrong on our side. The request id helps to find it.',
+    };
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof HttpException) return error.getStatus();
+  const { statusCode, code } = error as { statusCode?: number; code?: string };
+  // Fastify's and its plugins' refusals carry a status; other libraries' errors may too, and do not count.
+  return code?.startsWith('FST_') && statusCode ? statusCode : 500;
+}
