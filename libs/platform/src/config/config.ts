@@ -91,8 +91,11 @@ export class ConfigError extends Error {
   }
 }
 
+/** The configuration of this process: its environment, and what its entry point fixes. @throws ConfigError */
+export const loadConfig = (overrides: Record<string, string> = {}): Config => readConfig({ ...process.env, ...overrides });
+
 /** Reads and checks the configuration. Empty variables count as unset. @throws ConfigError */
-export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = schema.safeParse(given);
   const lines = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);

@@ -1,3 +1,5 @@
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
 import { ValidationError, ValidationPipe } from '@nestjs/common';
 import { FieldError, invalid } from '@muster/core/errors';
 
@@ -28,4 +30,18 @@ function flatten(errors: ValidationError[], path = ''): FieldError[] {
     }));
     return [...own, ...flatten(error.children ?? [], field)];
   });
+}
+
+/** Checks a value that did not come as a body (a JSON text in a form, say) against a DTO. @throws 422 `validation-failed` */
+export function checkObject<T extends object>(type: new () => T, value: unknown, path = ''): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid('validation-failed', `${path || 'The value'} must be an object.`, [
+      { field: path, code: 'object', message: 'must be an object' },
+    ]);
+  }
+  const instance = plainToInstance(type, value, { exposeUnsetFields: false });
+  const errors = validateSync(instance, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
+  if (errors.length > 0)
+    throw invalid('validation-failed', `${path || 'The value'} is not valid.`, flatten(errors, path));
+  return instance;
 }

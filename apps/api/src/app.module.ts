@@ -1,0 +1,28 @@
+import { DynamicModule, Module } from '@nestjs/common';
+import { AuthHttpModule } from '@muster/features/auth/auth.module';
+import { CustomersHttpModule } from '@muster/features/customers/customers.module';
+import { ImportsHttpModule } from '@muster/features/imports/imports.module';
+import { LeadsHttpModule } from '@muster/features/leads/leads.module';
+import { Config } from '@muster/platform/config/config';
+import { HealthModule } from '@muster/platform/health/health.module';
+import { PlatformModule } from '../../shared/platform.module';
+import { WorkerModule } from '../../worker/src/worker.module';
+
+/** The HTTP doors of every feature; with PROCESS=all the worker's beside them. */
+@Module({})
+export class AppModule {
+  static with(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        PlatformModule.with(config),
+        HealthModule,
+        AuthHttpModule,
+        CustomersHttpModule,
+        LeadsHttpModule,
+        ImportsHttpModule,
+        ...(config.process === 'all' ? [WorkerModule] : []),
+      ],
+    };
+  }
+}

@@ -1,0 +1,151 @@
+import { Transform, Type } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { ROLES } from '@muster/core/permissions';
+import type { Role } from '@muster/core/permissions';
+import { PageMetaDto } from '@muster/platform/http/list-query.dto';
+import { Trimmed, UserView } from './auth.dto';
+import { PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
+
+/** The property may be left out, but not be null. */
+const MayBeLeftOut = () => ValidateIf((_body, value) => value !== undefined);
+
+/** Which page of a list. */
+export class PageQuery {
+  /** From 1. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  @IsOptional()
+  page: number = 1;
+
+  /** Entries on a page. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  @IsOptional()
+  limit: number = 20;
+}
+
+export class ListUsersQuery extends PageQuery {
+  @IsIn(ROLES)
+  @IsOptional()
+  role?: Role;
+
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  @IsOptional()
+  teamId?: number;
+
+  @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
+  @IsBoolean()
+  @IsOptional()
+  active?: boolean;
+}
+
+export class CreateUserBody {
+  @Trimmed()
+  @IsString()
+  @Length(2, 100)
+  name: string;
+
+  @IsString()
+  @MaxLength(320)
+  email: string;
+
+  @IsString()
+  @Length(PASSWORD_MIN, PASSWORD_MAX)
+  password: string;
+
+  @IsIn(ROLES)
+  role: Role;
+
+  /** The default team, when left out. */
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  @MayBeLeftOut()
+  teamId?: number;
+
+  @IsString()
+  @MaxLength(64)
+  @IsOptional()
+  phone?: string | null;
+}
+
+export class UpdateUserBody {
+  @Trimmed()
+  @IsString()
+  @Length(2, 100)
+  @MayBeLeftOut()
+  name?: string;
+
+  @IsString()
+  @MaxLength(320)
+  @MayBeLeftOut()
+  email?: string;
+
+  /** A new password; ends the user's sessions. */
+  @IsString()
+  @Length(PASSWORD_MIN, PASSWORD_MAX)
+  @MayBeLeftOut()
+  password?: string;
+
+  @IsIn(ROLES)
+  @MayBeLeftOut()
+  role?: Role;
+
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  @MayBeLeftOut()
+  teamId?: number;
+
+  /** Null removes it. */
+  @IsString()
+  @MaxLength(64)
+  @IsOptional()
+  phone?: string | null;
+
+  /** False suspends the user and ends their sessions. */
+  @IsBoolean()
+  @MayBeLeftOut()
+  active?: boolean;
+}
+
+export class UserPage {
+  data: UserView[];
+  meta: PageMetaDto;
+}
+
+export class TeamBody {
+  @Trimmed()
+  @IsString()
+  @Length(1, 100)
+  name: string;
+}
+
+export class UpdateTeamBody {
+  @Trimmed()
+  @IsString()
+  @Length(1, 100)
+  @MayBeLeftOut()
+  name?: string;
+}
+
+export class TeamView {
+  id: number;
+  name: string;
+  /** The team that new users join; it cannot be deleted. */
+  isDefault: boolean;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export class TeamPage {
+  data: TeamView[];
+  meta: PageMetaDto;
+}

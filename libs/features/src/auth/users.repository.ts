@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { FindOptionsWhere, IsNull } from 'typeorm';
+import { Role } from '@muster/core/permissions';
+import { Database } from '@muster/platform/database/database';
+import { Tx } from '@muster/platform/database/transactions';
+import { Team, User } from './auth.entity';
+
+/** Which users a list shows; what is undefined does not filter. */
+export interface UserFilter {
+  teamId?: number;
+  role?: Role;
+  active?: boolean;
+}
+
+/** All SQL on users and teams. Deleted users are as if absent. */
+@Injectable()
+export class UsersRepository {
+  constructor(private readonly database: Database) {}
+
+  private get users() {
+    return this.database.read.getRepository<User>('users');
+  }
+
+  private get teams() {
+    return this.database.read.getRepository<Team>('teams');
+  }
+
+  find(id: number): Promise<User | null> {
+    return this.users.findOneBy({ id, deletedAt: IsNull() });
+  }
+
+  findByEmail(email: string): Promise<User | null> {
+    return this.users.findOneBy({ emailKey: email });
+  }
+
+  findFirstAdmin(): Promise<User | null> {
+    return this.users.findOne({ where: { role: 'admin', active: true }, order: { id: 'ASC' } });
+  }
+
+  async page(filter: UserFilter, offset: number, limit: number): Promise<{ rows: User[]; total: number }> {
+    const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+    const where: FindOptionsWhere<User> = { deletedAt: IsNull(), ...given };
+    const [rows, total] = await this.users.findAndCount({ where, order: { id: 'DESC' }, skip: offset, take: limit });
+    return { rows, total };
+  }
+
+  async insert(tx: Tx, user: Omit<User, 'id'>): Promise<User> {
+    const { identifiers } = await tx.manager.getRepository<User>('users').insert({ ...user });
+    return { ...user, id: Number(identifiers[0]!.id) };
+  }
+
+  /** Reads a user and holds the row until the transaction ends, so that changes of one user follow one another. */
+  async hold(tx: Tx, id: number): Promise<User | null> {
+    await tx.query('UPDATE users SET version = version WHERE id = ?', [id]);
+    return tx.manager.getRepository<User>('users').findOneBy({ id, deletedAt: IsNull() });
+  }
+
+  async update(tx: Tx, id: number, values: Partial<User>): Promise<void> {
+    await tx.manager.getRepository<User>('users').update(id, values);
+  }
+
+  /** Holds every active admin until the transaction ends. @returns how many there are */
+  async holdAdmins(tx: Tx): Promise<number> {
+    const { affected } = await tx.query(`UPDATE users SET version = version WHERE role = 'admin' AND active = 1`);
+    return affected;
+  }
+
+  findTeam(id: number): Promise<Team | null> {
+    return this.teams.findOneBy({ id });
+  }
+
+  async teamPage(id: number | undefined, offset: number, limit: number): Promise<{ rows: Team[]; total: number }> {
+    const where: FindOptionsWhere<Team> = id === undefined ? {} : { id };
+    const [rows, total] = await this.teams.findAndCount({ where, order: { id: 'DESC' }, skip: offset, take: limit });
+    return { rows, total };
+  }
+
+  /** Reads a team and holds the row until the transaction ends: nobody joins a team while it is being deleted. */
+  async holdTeam(tx: Tx, id: number): Promise<Team | null> {
+    await tx.query('UPDATE teams SET version = version WHERE id = ?', [id]);
+    return tx.manager.getRepository<Team>('teams').findOneBy({ id });
+  }
+
+  async defaultTeamId(tx: Tx): Promise<number> {
+    const team = await tx.manager.getRepository<Team>('teams').findOneBy({ isDefault: true });
+    if (!team) throw new Error('There is no default team.');
+    return team.id;
+  }
+
+  async insertTeam(tx: Tx, team: Omit<Team, 'id'>): Promise<Team> {
+    const { identifiers } = await tx.manager.getRepository<Team>('teams').insert({ ...team });
+    return { ...team, id: Number(identifiers[0]!.id) };
+  }
+
+  async updateTeam(tx: Tx, id: number, values: Partial<Team>): Promise<void> {
+    await tx.manager.getRepository<Team>('teams').update(id, values);
+  }
+
+  async hasMembers(tx: Tx, teamId: number): Promise<boolean> {
+    return tx.manager.getRepository<User>('users').existsBy({ teamId, deletedAt: IsNull() });
+  }
+
+  /** Removes a team; its deleted members count as the default team's from now on, with the records they made. */
+  async deleteTeam(tx: Tx, id: number): Promise<void> {
+    const heir = await this.defaultTeamId(tx);
+    await tx.manager.getRepository<User>('users').update({ teamId: id }, { teamId: heir });
+    await tx.manager.getRepository<Team>('teams').delete(id);
+  }
+}

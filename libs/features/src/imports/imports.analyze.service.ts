@@ -1,0 +1,157 @@
+import { rm } from 'node:fs/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { TARGET_FIELDS } from '@muster/core/contact/fields';
+import { missingRequired } from '@muster/core/contact/header-match';
+import { type Config } from '@muster/platform/config/config';
+import { CONFIG } from '@muster/platform/config/config.module';
+import { RecordIds } from '@muster/platform/database/record-ids';
+import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { Outbox } from '@muster/platform/outbox/outbox';
+import { LocalFiles } from '@muster/platform/storage/local-files';
+import { type Storage, STORAGE } from '@muster/platform/storage/storage';
+import { StagedTable } from '@muster/platform/tabular/staged-table';
+import { stageCsv } from '@muster/platform/tabular/staging';
+import { TabularError } from '@muster/platform/tabular/tabular-error';
+import { Analysis, Import, ImportTarget } from './imports.entity';
+import { importCompleted, importStarted } from './imports.events';
+import { noCounts } from './imports.ledger';
+import { identityKeys, ImportPlans, mappedColumns, planChunks, suggest } from './imports.plans';
+import { ClaimedImport, ImportsRepository } from './imports.repository';
+
+/** The file cannot be imported as it is; the import fails with this code. */
+export class ImportRefused extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly line?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** Turns an uploaded file into a staged table with a profile and a mapping, and a started import into chunks. */
+@Injectable()
+export class ImportsAnalyzeService {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(STORAGE) private readonly storage: Storage,
+    private readonly files: LocalFiles,
+    private readonly transactions: Transactions,
+    private readonly recordIds: RecordIds,
+    private readonly repository: ImportsRepository,
+    private readonly outbox: Outbox,
+    private readonly plans: ImportPlans,
+  ) {}
+
+  /** Stages and profiles the file; starts the import when it may and the mapping is complete. @throws {ImportRefused} */
+  async analyze(claim: ClaimedImport, work: Import, signal: AbortSignal): Promise<void> {
+    const source = await this.files.copyOf(work.fileKey);
+    const parquet = await this.files.temporaryPath('.parquet');
+    try {
+      const staged = await this.stage(source, parquet, work, signal);
+      const { analysis, mapping } = await this.profile(parquet, staged, work);
+      const stagedKey = `imports/${work.id}/staged-${claim.token}.parquet`;
+      await this.storage.moveIn(stagedKey, parquet);
+      const start = work.autoStart && analysis.missing.length === 0;
+      await this.transactions.run(async (tx) => {
+        const settled = await this.repository.settleImport(tx, claim, {
+          status: start ? 'importing' : 'ready',
+          startedAt: start ? new Date() : null,
+          stagedKey,
+          analysis,
+          mapping,
+          totalRows: staged.totalRows,
+        });
+        if (settled && start) await this.outbox.add(tx, importStarted, { importId: work.id, target: work.target });
+      });
+    } finally {
+      await rm(parquet, { force: true });
+    }
+  }
+
+  private async stage(source: string, parquet: string, { options }: Import, signal: AbortSignal) {
+    try {
+      return await stageCsv(source, parquet, {
+        delimiter: options.delimiter,
+        encoding: options.encoding as never,
+        maxRows: this.config.imports.maxRows,
+        signal,
+      });
+    } catch (error) {
+      if (error instanceof TabularError) throw new ImportRefused(error.code, error.message, error.line);
+      throw error;
+    }
+  }
+
+  private async profile(parquet: string, staged: Awaited<ReturnType<typeof stageCsv>>, work: Import) {
+    const table = await StagedTable.open(parquet, staged.columns.length);
+    try {
+      const profiles = await table.profile();
+      const columns = staged.columns.map((name, index) => ({ name, ...profiles[index]! }));
+      const { suggestions } = suggest(work.target, columns);
+      const mapping = work.mapping
+        ? checkMapping(work.target, staged.columns, work.mapping)
+        : Object.fromEntries(suggestions.map(({ column, target }) => [column, target]));
+      const analysis: Analysis = {
+        columns: columns.map(({ name, type, filled, empty, distinct, samples }, index) => ({
+          ...{ name, type, filled, empty, distinct, samples },
+          suggestedTarget: suggestions[index]!.target,
+          confidence: suggestions[index]!.confidence,
+        })),
+        encoding: staged.encoding,
+        delimiter: staged.delimiter,
+        warnings: staged.warnings,
+        duplicateRows: 0,
+        missing: missingRequired(work.target, mapping),
+      };
+      const sharing = await table.laterSharers(identityKeys(mappedColumns(analysis, mapping)));
+      this.plans.remember(work.id, sharing);
+      analysis.duplicateRows = sharing.length;
+      return { analysis, mapping };
+    } finally {
+      await table.close();
+    }
+  }
+
+  /** Reserves the records' ids and cuts the file into chunks: from here on workers can share it. */
+  async plan(claim: ClaimedImport, work: Import): Promise<void> {
+    const total = work.totalRows!;
+    const { batchRows } = this.config.imports;
+    const sharing = total > batchRows ? await this.plans.sharingOf(work) : new Uint32Array();
+    const chunks = planChunks(work.id, total, batchRows, sharing);
+    await this.transactions.run(async (tx) => {
+      const recordBase = await this.recordIds.reserve(tx, work.target, Math.max(total, 1));
+      const settled = await this.repository.settleImport(tx, claim, {
+        recordBase,
+        ...(total === 0 ? emptyResult() : {}),
+      });
+      if (!settled) return;
+      await this.repository.insertChunks(tx, chunks);
+      if (total === 0) await this.sayCompleted(tx, work);
+    });
+  }
+
+  private sayCompleted(tx: Tx, work: Import): Promise<string> {
+    return this.outbox.add(tx, importCompleted, { importId: work.id, target: work.target, counts: noCounts() });
+  }
+}
+
+const emptyResult = () => ({ status: 'completed' as const, finishedAt: new Date() });
+
+/** Makes a client's mapping whole: every column of the file, each target that the noun has at most once. @throws {ImportRefused} */
+export function checkMapping(
+  target: ImportTarget,
+  columns: string[],
+  given: Record<string, string | null>,
+): Record<string, string | null> {
+  const fields = new Set(TARGET_FIELDS[target].map(({ key }) => key));
+  const taken = new Set<string>();
+  for (const [column, field] of Object.entries(given)) {
+    if (!columns.includes(column)) throw new ImportRefused('mapping-invalid', `The file has no column "${column}".`);
+    if (field === null) continue;
+    if (!fields.has(field)) throw new ImportRefused('mapping-invalid', `There is no field "${field}" in ${target}.`);
+    if (taken.has(field)) throw new ImportRefused('mapping-invalid', `Two columns are mapped to "${field}".`);
+    taken.add(field);
+  }
+  return Object.fromEntries(columns.map((column) => [column, given[column] ?? null]));
+}

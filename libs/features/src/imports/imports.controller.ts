@@ -1,0 +1,137 @@
+import { Readable } from 'node:stream';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { invalid } from '@muster/core/errors';
+import type { Principal } from '@muster/core/principal';
+import { type Config } from '@muster/platform/config/config';
+import { CONFIG } from '@muster/platform/config/config.module';
+import { Allow, Caller } from '@muster/platform/http/access';
+import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
+import { discard, receiveForm } from '@muster/platform/http/upload';
+import { LocalFiles } from '@muster/platform/storage/local-files';
+import {
+  AnalysisView,
+  ImportAccepted,
+  ImportsAccepted,
+  ImportPage,
+  ImportView,
+  LedgerPage,
+  ListImportsQuery,
+  ListRowsQuery,
+} from './imports.dto';
+import { readRequest } from './imports.options';
+import { ImportsRowsService } from './imports.rows.service';
+import { ImportsService } from './imports.service';
+
+const UPLOAD_FORM = {
+  schema: {
+    type: 'object',
+    required: ['target', 'file'],
+    properties: {
+      target: { type: 'string', enum: ['leads', 'customers'] },
+      file: { type: 'string', format: 'binary', description: 'CSV or TSV; may be repeated' },
+      options: {
+        type: 'string',
+        description: 'JSON: {delimiter, encoding, duplicates, defaultRegion, tags, assignTo, keepUnmapped}',
+      },
+      mapping: { type: 'string', description: 'JSON: {"column name": "target" or null}; suggested when absent' },
+      autoStart: {
+        type: 'string',
+        enum: ['true', 'false'],
+        description: 'Start when the mapping is complete; default true',
+      },
+    },
+  },
+};
+
+@ApiTags('imports')
+@ApiBearerAuth()
+@Controller('imports')
+export class ImportsController {
+  constructor(
+    private readonly imports: ImportsService,
+    private readonly rows: ImportsRowsService,
+    private readonly files: LocalFiles,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Uploads a file; it is analyzed, mapped and, when the mapping is complete, imported. Several files make several imports. */
+  @Post()
+  @HttpCode(202)
+  @Allow('imports:write')
+  @ApiConsumes('multipart/form-data')
+  @ApiBody(UPLOAD_FORM)
+  async create(@Caller() caller: Principal, @Req() request: FastifyRequest): Promise<ImportAccepted | ImportsAccepted> {
+    const { fields, files } = await receiveForm(request, this.files, this.config.imports.maxDirectBytes);
+    try {
+      if (files.length === 0 || files.some(({ fieldName }) => fieldName !== 'file')) {
+        throw invalid('validation-failed', 'Send one or more files, each in a field called "file".', [
+          { field: 'file', code: 'required', message: 'is required' },
+        ]);
+      }
+      const wanted = readRequest(fields, this.config.defaultRegion);
+      const accepted: ImportAccepted[] = [];
+      for (const file of files) {
+        const { id, status } = await this.imports.create(caller, file, wanted);
+        accepted.push({ id, status });
+      }
+      return accepted.length === 1 ? accepted[0]! : { imports: accepted };
+    } finally {
+      await discard(files);
+    }
+  }
+
+  /** The imports that the caller may see, newest first. */
+  @Get()
+  @Allow('imports:read')
+  list(@Caller() caller: Principal, @Query() query: ListImportsQuery): Promise<ImportPage> {
+    return this.imports.list(caller, query.page, query.limit);
+  }
+
+  /** One import, with its counts (computed from the ledger) and its progress. */
+  @Get(':id')
+  @Allow('imports:read')
+  get(@Caller() caller: Principal, @Param('id', RecordIdPipe) id: number): Promise<ImportView> {
+    return this.imports.view(caller, id);
+  }
+
+  /** What the analysis found: columns, encoding, delimiter, suggested targets. */
+  @Get(':id/analysis')
+  @Allow('imports:read')
+  analysis(@Caller() caller: Principal, @Param('id', RecordIdPipe) id: number): Promise<AnalysisView> {
+    return this.imports.analysis(caller, id);
+  }
+
+  /** The ledger: what became of each row, with its cells. */
+  @Get(':id/rows')
+  @Allow('imports:read')
+  ledger(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Query() query: ListRowsQuery,
+  ): Promise<LedgerPage> {
+    return this.rows.list(caller, id, query);
+  }
+
+  /** The rejected rows as CSV: the original columns, `_row` and `_errors`. Fix it and upload it again. */
+  @Get(':id/rejected.csv')
+  @Allow('imports:read')
+  @ApiProduces('text/csv')
+  @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
+  async rejected(@Caller() caller: Principal, @Param('id', RecordIdPipe) id: number): Promise<StreamableFile> {
+    const lines = await this.rows.rejectedCsv(caller, id);
+    return new StreamableFile(Readable.from(lines, { objectMode: false }), {
+      type: 'text/csv; charset=utf-8',
+      disposition: `attachment; filename="import-${id}-rejected.csv"`,
+    });
+  }
+
+  /** Ends the import. Rows not reached are `skipped` with the code `cancelled`; what was done stays. */
+  @Post(':id/cancel')
+  @HttpCode(202)
+  @Allow('imports:write')
+  async cancel(@Caller() caller: Principal, @Param('id', RecordIdPipe) id: number): Promise<ImportAccepted> {
+    return this.imports.cancel(caller, id);
+  }
+}

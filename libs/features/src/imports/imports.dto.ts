@@ -1,0 +1,217 @@
+import { Transform, Type } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { DUPLICATE_POLICIES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
+import type { DuplicatePolicy, ImportStatus, ImportTarget, Outcome } from './imports.entity';
+
+const toInteger = () => Type(() => Number);
+
+/** Which page of the imports. */
+export class ListImportsQuery {
+  /** From 1. */
+  @toInteger()
+  @IsInt()
+  @Min(1)
+  @IsOptional()
+  page: number = 1;
+
+  /** Imports on a page, 1 to 100. */
+  @toInteger()
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  @IsOptional()
+  limit: number = 20;
+}
+
+/** Which rows of the ledger. */
+export class ListRowsQuery extends ListImportsQuery {
+  /** Only rows with this outcome. */
+  @IsIn(OUTCOMES)
+  @IsOptional()
+  outcome?: Outcome;
+
+  /** The last row already seen, from `meta.nextCursor`; the cost is the same however far in. */
+  @Transform(({ value }) => (typeof value === 'string' ? value : undefined))
+  @IsString()
+  @MaxLength(20)
+  @IsOptional()
+  cursor?: string;
+}
+
+export class ImportAccepted {
+  id: number;
+  status: ImportStatus;
+}
+
+export class ImportCounts {
+  /** Rows read from the file; null until it is analyzed. */
+  total: number | null;
+  created: number;
+  updated: number;
+  unchanged: number;
+  skipped: number;
+  excluded: number;
+  rejected: number;
+}
+
+export class ImportProgress {
+  processed: number;
+  total: number | null;
+  rowsPerSecond: number;
+  /** Null while it cannot be told. */
+  etaSeconds: number | null;
+}
+
+export class ImportError {
+  code: string;
+  detail: string;
+  /** Physical line of the file, from 1. */
+  line?: number;
+}
+
+export class ImportView {
+  id: number;
+  target: ImportTarget;
+  status: ImportStatus;
+  fileName: string;
+  /** Bytes. */
+  fileSize: number;
+  /** SHA-256 of the file, hex. */
+  fileHash: string;
+  /** Column name to target; null until the file is analyzed. */
+  mapping: Record<string, string | null> | null;
+  /** Required targets that no column is mapped to: why an import waits in `ready`. */
+  missing: string[];
+  options: Record<string, unknown>;
+  counts: ImportCounts;
+  progress: ImportProgress;
+  error: ImportError | null;
+  createdBy: number;
+  createdAt: Date;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+}
+
+export class RowErrorView {
+  field: string;
+  code: string;
+  message: string;
+}
+
+export class LedgerRowView {
+  /** Number of the data row, from 1. */
+  row: number;
+  outcome: Outcome;
+  /** The record that the row made or met. */
+  recordId?: number;
+  errors: RowErrorView[];
+  /** The row's cells by column, as they stood in the file. */
+  values: Record<string, string | null>;
+}
+
+export class PageMeta {
+  page: number;
+  limit: number;
+  total: number;
+  nextCursor: string | null;
+}
+
+export class ImportPage {
+  data: ImportView[];
+  meta: PageMeta;
+}
+
+export class LedgerPage {
+  data: LedgerRowView[];
+  meta: PageMeta;
+}
+
+export class ImportsAccepted {
+  imports: ImportAccepted[];
+}
+
+export class ColumnView {
+  name: string;
+  type: string;
+  /** Rows with a value. */
+  filled: number;
+  empty: number;
+  /** Different values; blanks not counted. */
+  distinct: number;
+  /** Up to five values. */
+  samples: string[];
+  suggestedTarget: string | null;
+  /** 0 to 1. */
+  confidence: number;
+}
+
+export class AnalysisWarning {
+  code: string;
+  message: string;
+  column?: string;
+}
+
+/** Everything but `status` is absent until the file is analyzed. */
+export class AnalysisView {
+  status: ImportStatus;
+  totalRows: number | null;
+  columns?: ColumnView[];
+  encoding?: string;
+  delimiter?: string;
+  warnings?: AnalysisWarning[];
+  /** Rows that seem to share an e-mail or phone with an earlier row. */
+  duplicateRows?: number;
+  /** Required targets that no column is mapped to. */
+  missing?: string[];
+}
+
+/** The fields of a multipart upload; `options` and `mapping` are JSON texts. */
+export class CreateImportFields {
+  @IsIn(IMPORT_TARGETS)
+  target: ImportTarget;
+
+  @IsString()
+  @IsOptional()
+  options?: string;
+
+  @IsString()
+  @IsOptional()
+  mapping?: string;
+
+  @IsIn(['true', 'false'])
+  @IsOptional()
+  autoStart?: string;
+}
+
+/** The JSON of the field `options`. */
+export class ImportOptionsInput {
+  @IsIn([',', ';', '\t', '|', 'tab'])
+  @IsOptional()
+  delimiter?: ',' | ';' | '\t' | '|' | 'tab';
+
+  @IsIn(['utf-8', 'utf-16le', 'utf-16be', 'windows-1252', 'iso-8859-1', 'cp850', 'cp437'])
+  @IsOptional()
+  encoding?: string;
+
+  @IsIn(DUPLICATE_POLICIES)
+  @IsOptional()
+  duplicates?: DuplicatePolicy;
+
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toUpperCase() : value))
+  @IsString()
+  @IsOptional()
+  defaultRegion?: string;
+
+  @IsString({ each: true })
+  @IsOptional()
+  tags?: string[];
+
+  @IsInt()
+  @Min(1)
+  @IsOptional()
+  assignTo?: number;
+
+  @IsIn([true, false])
+  @IsOptional()
+  keepUnmapped?: boolean;
+}

@@ -1,0 +1,194 @@
+import { FieldError } from '@muster/core/errors';
+import { column, TableDefinition } from '@muster/platform/database/dialect/columns';
+
+export const IMPORT_TARGETS = ['leads', 'customers'] as const;
+export type ImportTarget = (typeof IMPORT_TARGETS)[number];
+
+export const IMPORT_STATUSES = ['analyzing', 'ready', 'importing', 'completed', 'failed', 'cancelled'] as const;
+export type ImportStatus = (typeof IMPORT_STATUSES)[number];
+
+export const OUTCOMES = ['created', 'updated', 'unchanged', 'skipped', 'excluded', 'rejected'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+export const DUPLICATE_POLICIES = ['reject', 'skip'] as const;
+export type DuplicatePolicy = (typeof DUPLICATE_POLICIES)[number];
+
+/** What a client may ask of an import. */
+export interface ImportOptions {
+  delimiter?: ',' | ';' | '\t' | '|';
+  encoding?: string;
+  /** What happens to a row whose e-mail or phone is taken. */
+  duplicates: DuplicatePolicy;
+  /** ISO country of phone numbers without a country code. */
+  defaultRegion: string;
+  /** Added to every record that is created. */
+  tags: string[];
+  /** The user to whom every created record is assigned. */
+  assignTo?: number;
+  /** Whether columns that nobody mapped go into the record's metadata. */
+  keepUnmapped: boolean;
+}
+
+/** One column of the staged file. */
+export interface ColumnProfile {
+  name: string;
+  type: string;
+  filled: number;
+  empty: number;
+  distinct: number;
+  samples: string[];
+  suggestedTarget: string | null;
+  confidence: number;
+}
+
+/** What the analysis found. */
+export interface Analysis {
+  columns: ColumnProfile[];
+  encoding: string;
+  delimiter: string;
+  warnings: { code: string; message: string; column?: string }[];
+  /** Rows that share an e-mail or phone with an earlier row, as far as a quick look tells. */
+  duplicateRows: number;
+  /** Required targets that no column is mapped to. */
+  missing: string[];
+}
+
+/** Why an import failed. */
+export interface ImportFailure {
+  code: string;
+  detail: string;
+  /** Physical line of the file, from 1. */
+  line?: number;
+}
+
+export interface Import {
+  id: number;
+  target: ImportTarget;
+  status: ImportStatus;
+  fileName: string;
+  fileSize: number;
+  /** SHA-256 of the uploaded bytes, hex. */
+  fileHash: string;
+  fileKey: string;
+  /** The staged table; null until analyzed. */
+  stagedKey: string | null;
+  options: ImportOptions;
+  autoStart: boolean;
+  /** Column name to target key, null where a column is left out. */
+  mapping: Record<string, string | null> | null;
+  analysis: Analysis | null;
+  totalRows: number | null;
+  /** The id of the record that row 1 makes; row r makes record `recordBase + r - 1`. */
+  recordBase: number | null;
+  error: ImportFailure | null;
+  /** Attempts to analyze, and the lease of the worker that tries: see `imports.analyze.service.ts`. */
+  attempts: number;
+  token: number;
+  leasedUntil: Date | null;
+  requestId: string | null;
+  createdBy: number;
+  createdAt: Date;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+}
+
+export const importTable: TableDefinition = {
+  name: 'imports',
+  key: ['id'],
+  columns: {
+    id: column.serial(),
+    target: column.text(20),
+    status: column.text(20),
+    fileName: column.text(255),
+    fileSize: column.integer(),
+    fileHash: column.text(64),
+    fileKey: column.text(255),
+    stagedKey: column.text(255, { nullable: true }),
+    options: column.json(),
+    autoStart: column.boolean(),
+    mapping: column.json({ nullable: true }),
+    analysis: column.json({ nullable: true }),
+    totalRows: column.integer({ nullable: true }),
+    recordBase: column.id({ nullable: true }),
+    error: column.json({ nullable: true }),
+    attempts: column.integer(),
+    token: column.integer(),
+    leasedUntil: column.time({ nullable: true }),
+    requestId: column.text(100, { nullable: true }),
+    createdBy: column.id(),
+    createdAt: column.time(),
+    startedAt: column.time({ nullable: true }),
+    finishedAt: column.time({ nullable: true }),
+  },
+  indexes: [
+    { name: 'ix_imports_status', columns: ['status', 'leasedUntil'] },
+    { name: 'ix_imports_created', columns: ['createdAt', 'id'] },
+  ],
+};
+
+/**
+ * Which rows of its range a chunk holds. `all`: every row, when one chunk holds the whole file. `distinct`: the rows that share
+ * no e-mail or phone with an earlier row; such chunks run in any order. `sharing`: the other rows; such chunks run one after
+ * another when everything before them is done, so that of two rows with the same e-mail the first in the file always wins.
+ */
+export type ChunkKind = 'all' | 'distinct' | 'sharing';
+
+/** A range of rows that one worker imports in one transaction. */
+export interface ImportChunk {
+  importId: number;
+  seq: number;
+  kind: ChunkKind;
+  firstRow: number;
+  lastRow: number;
+  /** pending | done */
+  status: 'pending' | 'done';
+  /** Rises with every claim; a worker whose token is no longer the stored one has lost the chunk. */
+  token: number;
+  leasedUntil: Date | null;
+}
+
+export const importChunkTable: TableDefinition = {
+  name: 'import_chunks',
+  key: ['importId', 'seq'],
+  columns: {
+    importId: column.id(),
+    seq: column.integer(),
+    kind: column.text(10),
+    firstRow: column.integer(),
+    lastRow: column.integer(),
+    status: column.text(10),
+    token: column.integer(),
+    leasedUntil: column.time({ nullable: true }),
+  },
+  indexes: [{ name: 'ix_import_chunks_status', columns: ['importId', 'status', 'seq'] }],
+};
+
+/**
+ * The ledger: a run of neighbouring rows with the same outcome is one entry. The entries of an import cover each of its rows
+ * exactly once, so the counts are sums over them. The records of a run of `created` rows have consecutive ids.
+ */
+export interface LedgerEntry {
+  importId: number;
+  firstRow: number;
+  lastRow: number;
+  outcome: Outcome;
+  /** The record of `firstRow`. */
+  recordId: number | null;
+  errors: FieldError[] | null;
+}
+
+export const importLedgerTable: TableDefinition = {
+  name: 'import_ledger',
+  key: ['importId', 'firstRow'],
+  columns: {
+    importId: column.id(),
+    firstRow: column.integer(),
+    lastRow: column.integer(),
+    outcome: column.text(10),
+    recordId: column.id({ nullable: true }),
+    errors: column.json({ nullable: true }),
+  },
+  indexes: [{ name: 'ix_import_ledger_outcome', columns: ['importId', 'outcome', 'firstRow', 'lastRow'] }],
+};
+
+export const importTables = [importTable, importChunkTable, importLedgerTable];

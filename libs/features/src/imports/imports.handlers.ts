@@ -1,0 +1,22 @@
+import { Injectable, OnModuleInit } from '@nestjs/common';
+import { Dispatcher } from '@muster/platform/broker/dispatcher';
+import { importBatchCommitted, importCreated, importStarted } from './imports.events';
+import { ImportsFinishService } from './imports.finish.service';
+import { ImportsWorker } from './imports.worker';
+
+@Injectable()
+export class ImportsHandlers implements OnModuleInit {
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly worker: ImportsWorker,
+    private readonly finisher: ImportsFinishService,
+  ) {}
+
+  onModuleInit(): void {
+    this.dispatcher.on('imports.analyze', importCreated, async (tx) => tx.afterCommit(() => this.worker.nudge()));
+    this.dispatcher.on('imports.plan', importStarted, async (tx) => tx.afterCommit(() => this.worker.nudge()));
+    this.dispatcher.on('imports.finish', importBatchCommitted, async (tx, { importId, target }) => {
+      await this.finisher.complete(tx, importId, target);
+    });
+  }
+}

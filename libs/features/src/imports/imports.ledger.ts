@@ -1,0 +1,186 @@
+import { FieldError } from '@muster/core/errors';
+import { Injectable } from '@nestjs/common';
+import { Database } from '@muster/platform/database/database';
+import { Tx } from '@muster/platform/database/transactions';
+import { LedgerEntry, Outcome, OUTCOMES } from './imports.entity';
+
+/** How many entries one INSERT carries; six values each stay within every database's limit. */
+const ENTRIES_AT_ONCE = 500;
+
+export type OutcomeCounts = Record<Outcome, number>;
+
+/** What became of one row. */
+export interface RowOutcome {
+  row: number;
+  outcome: Outcome;
+  recordId: number | null;
+  errors: FieldError[] | null;
+}
+
+export const noCounts = (): OutcomeCounts => ({
+  created: 0,
+  updated: 0,
+  unchanged: 0,
+  skipped: 0,
+  excluded: 0,
+  rejected: 0,
+});
+
+export const sumOf = (counts: OutcomeCounts): number => OUTCOMES.reduce((sum, outcome) => sum + counts[outcome], 0);
+
+/** Joins the outcomes of rows (in rising order) into runs of neighbouring rows that fared alike. */
+export function toEntries(importId: number, outcomes: Iterable<RowOutcome>): LedgerEntry[] {
+  const entries: LedgerEntry[] = [];
+  let last: LedgerEntry | undefined;
+  for (const { row, outcome, recordId, errors } of outcomes) {
+    if (last && extendsRun(last, row, outcome, recordId, errors)) {
+      last.lastRow = row;
+    } else {
+      last = { importId, firstRow: row, lastRow: row, outcome, recordId, errors };
+      entries.push(last);
+    }
+  }
+  return entries;
+}
+
+function extendsRun(
+  last: LedgerEntry,
+  row: number,
+  outcome: Outcome,
+  recordId: number | null,
+  errors: FieldError[] | null,
+) {
+  if (last.outcome !== outcome || last.lastRow !== row - 1) return false;
+  const expected = last.recordId === null ? null : last.recordId + (row - last.firstRow);
+  if (recordId !== expected) return false;
+  return (
+    errors === last.errors ||
+    (errors !== null && last.errors !== null && JSON.stringify(errors) === JSON.stringify(last.errors))
+  );
+}
+
+export function countsOf(entries: LedgerEntry[]): OutcomeCounts {
+  const counts = noCounts();
+  for (const { outcome, firstRow, lastRow } of entries) counts[outcome] += lastRow - firstRow + 1;
+  return counts;
+}
+
+interface CountRow {
+  import_id: number;
+  outcome: Outcome;
+  n: number | string;
+}
+
+/** A row of the ledger as raw SQL gives it. */
+interface StoredEntry {
+  first_row: number;
+  last_row: number;
+  outcome: Outcome;
+  record_id: number | null;
+  errors: string | null;
+}
+
+/** The SQL of the ledger: entries are only ever added. */
+@Injectable()
+export class ImportLedger {
+  constructor(private readonly database: Database) {}
+
+  async add(tx: Tx, entries: LedgerEntry[]): Promise<void> {
+    for (let start = 0; start < entries.length; start += ENTRIES_AT_ONCE) {
+      const slice = entries.slice(start, start + ENTRIES_AT_ONCE);
+      await tx.query(
+        `INSERT INTO import_ledger (import_id, first_row, last_row, outcome, record_id, errors) VALUES ${slice.map(() => '(?, ?, ?, ?, ?, ?)').join(', ')}`,
+        slice.flatMap((entry) => [
+          entry.importId,
+          entry.firstRow,
+          entry.lastRow,
+          entry.outcome,
+          entry.recordId,
+          entry.errors && JSON.stringify(entry.errors),
+        ]),
+      );
+    }
+  }
+
+  /** The counts of several imports, computed from their committed entries. */
+  counts(importIds: number[]): Promise<Map<number, OutcomeCounts>> {
+    return this.sum(importIds, (sql) => this.database.query(sql, importIds));
+  }
+
+  /** The same, as a transaction sees them. */
+  countsIn(tx: Tx, importIds: number[]): Promise<Map<number, OutcomeCounts>> {
+    return this.sum(importIds, async (sql) => (await tx.query<CountRow>(sql, importIds)).rows);
+  }
+
+  private async sum(
+    importIds: number[],
+    query: (sql: string) => Promise<CountRow[]>,
+  ): Promise<Map<number, OutcomeCounts>> {
+    const result = new Map(importIds.map((id) => [id, noCounts()]));
+    if (importIds.length === 0) return result;
+    const rows = await query(
+      `SELECT import_id, outcome, SUM(last_row - first_row + 1) AS n FROM import_ledger WHERE import_id IN (${importIds.map(() => '?').join(', ')}) GROUP BY import_id, outcome`,
+    );
+    for (const { import_id, outcome, n } of rows) result.get(Number(import_id))![outcome] = Number(n);
+    return result;
+  }
+
+  /** Gives every row of 1..total that has no entry one of `outcome`: what an import that ends early did not reach. */
+  async fillGaps(tx: Tx, importId: number, total: number, outcome: Outcome, errors: FieldError[]): Promise<void> {
+    const { rows } = await tx.query<{ first_row: number; last_row: number }>(
+      'SELECT first_row, last_row FROM import_ledger WHERE import_id = ? ORDER BY first_row',
+      [importId],
+    );
+    const gaps: LedgerEntry[] = [];
+    let next = 1;
+    for (const { first_row, last_row } of [...rows, { first_row: total + 1, last_row: total }]) {
+      if (Number(first_row) > next) {
+        gaps.push({ importId, firstRow: next, lastRow: Number(first_row) - 1, outcome, recordId: null, errors });
+      }
+      next = Number(last_row) + 1;
+    }
+    await this.add(tx, gaps);
+  }
+
+  /** Up to `limit` rows after `afterRow`, in the order of the file. */
+  async rowsAfter(
+    importId: number,
+    outcome: Outcome | undefined,
+    afterRow: number,
+    limit: number,
+  ): Promise<RowOutcome[]> {
+    const stored = await this.database.query<StoredEntry>(
+      `SELECT first_row, last_row, outcome, record_id, errors FROM import_ledger WHERE import_id = ? AND last_row > ?${outcome ? ' AND outcome = ?' : ''} ORDER BY first_row LIMIT ${limit}`,
+      [importId, afterRow, ...(outcome ? [outcome] : [])],
+    );
+    return expand(stored, afterRow + 1, limit);
+  }
+
+  /** Rows by position among those of the outcome: `offset` of them are passed over. */
+  async rowsAt(importId: number, outcome: Outcome | undefined, offset: number, limit: number): Promise<RowOutcome[]> {
+    const stored = await this.database.query<StoredEntry & { running: number | string }>(
+      `SELECT * FROM (
+         SELECT first_row, last_row, outcome, record_id, errors, SUM(last_row - first_row + 1) OVER (ORDER BY first_row) AS running
+         FROM import_ledger WHERE import_id = ?${outcome ? ' AND outcome = ?' : ''}
+       ) entries WHERE running > ? AND running - (last_row - first_row + 1) < ? ORDER BY first_row`,
+      [importId, ...(outcome ? [outcome] : []), offset, offset + limit],
+    );
+    if (stored.length === 0) return [];
+    const { first_row, last_row, running } = stored[0]!;
+    const before = Number(running) - (Number(last_row) - Number(first_row) + 1);
+    return expand(stored, Number(first_row) + (offset - before), limit);
+  }
+}
+
+function expand(stored: StoredEntry[], fromRow: number, limit: number): RowOutcome[] {
+  const rows: RowOutcome[] = [];
+  for (const entry of stored) {
+    const first = Number(entry.first_row);
+    const errors = entry.errors === null ? null : (JSON.parse(entry.errors) as FieldError[]);
+    for (let row = Math.max(first, fromRow); row <= Number(entry.last_row) && rows.length < limit; row++) {
+      const recordId = entry.record_id === null ? null : Number(entry.record_id) + (row - first);
+      rows.push({ row, outcome: entry.outcome, recordId, errors });
+    }
+  }
+  return rows;
+}

@@ -1,0 +1,30 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module';
+import { ImportsAnalyzeService } from './imports.analyze.service';
+import { ImportsController } from './imports.controller';
+import { ImportsFinishService } from './imports.finish.service';
+import { ImportsHandlers } from './imports.handlers';
+import { ImportLedger } from './imports.ledger';
+import { ImportPlans } from './imports.plans';
+import { ImportsRepository } from './imports.repository';
+import { ImportsRowsService } from './imports.rows.service';
+import { ImportsRunService } from './imports.run.service';
+import { ImportsService } from './imports.service';
+import { ImportsWorker } from './imports.worker';
+
+@Module({
+  imports: [AuthModule],
+  providers: [ImportsRepository, ImportLedger, ImportsFinishService, ImportsService, ImportsRowsService],
+  exports: [ImportsRepository, ImportLedger, ImportsFinishService, ImportsService, ImportsRowsService],
+})
+export class ImportsModule {}
+
+@Module({ imports: [ImportsModule], controllers: [ImportsController] })
+export class ImportsHttpModule {}
+
+@Module({
+  imports: [ImportsModule],
+  providers: [ImportPlans, ImportsAnalyzeService, ImportsRunService, ImportsWorker, ImportsHandlers],
+  exports: [ImportsWorker],
+})
+export class ImportsWorkerModule {}

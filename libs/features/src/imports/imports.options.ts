@@ -1,0 +1,69 @@
+import { getCountries } from 'libphonenumber-js';
+import { TARGET_FIELDS } from '@muster/core/contact/fields';
+import { checkTags } from '@muster/core/contact/tags';
+import { invalid } from '@muster/core/errors';
+import { checkObject } from '@muster/platform/http/validation';
+import { CreateImportFields, ImportOptionsInput } from './imports.dto';
+import { ImportOptions } from './imports.entity';
+
+/** What was asked for with an upload, checked. */
+export interface ImportRequest {
+  target: CreateImportFields['target'];
+  options: ImportOptions;
+  mapping: Record<string, string | null> | null;
+  autoStart: boolean;
+}
+
+const refused = (field: string, code: string, message: string) =>
+  invalid('validation-failed', `${field}: ${message}`, [{ field, code, message }]);
+
+/** Checks the fields of an upload. @throws 422 `validation-failed` that names what is wrong */
+export function readRequest(fields: Record<string, string>, defaultRegion: string): ImportRequest {
+  const { target, options, mapping, autoStart } = checkObject(CreateImportFields, fields);
+  return {
+    target,
+    options: readOptions(options === undefined ? {} : parseJson('options', options), defaultRegion),
+    mapping: mapping === undefined ? null : readMapping(target, parseJson('mapping', mapping)),
+    autoStart: autoStart !== 'false',
+  };
+}
+
+export function readOptions(given: unknown, defaultRegion: string): ImportOptions {
+  const input = checkObject(ImportOptionsInput, given, 'options');
+  const region = input.defaultRegion ?? defaultRegion;
+  if (!(getCountries() as string[]).includes(region)) {
+    throw refused('options.defaultRegion', 'country-invalid', 'must be an ISO country code such as US');
+  }
+  const tags = checkTags(input.tags ?? []);
+  if ('code' in tags) throw refused('options.tags', tags.code, tags.message);
+  return {
+    ...(input.delimiter ? { delimiter: input.delimiter === 'tab' ? ('\t' as const) : input.delimiter } : {}),
+    ...(input.encoding ? { encoding: input.encoding } : {}),
+    ...(input.assignTo ? { assignTo: input.assignTo } : {}),
+    duplicates: input.duplicates ?? 'reject',
+    defaultRegion: region,
+    tags: tags.value,
+    keepUnmapped: input.keepUnmapped ?? false,
+  };
+}
+
+function readMapping(target: CreateImportFields['target'], given: unknown): Record<string, string | null> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw refused('mapping', 'object', 'must be an object from column name to target');
+  }
+  const known = new Set(TARGET_FIELDS[target].map(({ key }) => key));
+  for (const [column, field] of Object.entries(given)) {
+    if (field !== null && !known.has(field as string)) {
+      throw refused('mapping', 'target-unknown', `"${column}" is mapped to something that ${target} do not have`);
+    }
+  }
+  return given as Record<string, string | null>;
+}
+
+function parseJson(field: string, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw refused(field, 'json', 'must be JSON');
+  }
+}

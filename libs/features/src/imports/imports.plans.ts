@@ -1,0 +1,178 @@
+import { Injectable } from '@nestjs/common';
+import { suggestMapping, missingRequired } from '@muster/core/contact/header-match';
+import { StagedTable } from '@muster/platform/tabular/staged-table';
+import { LocalFiles } from '@muster/platform/storage/local-files';
+import { Analysis, ChunkKind, Import, ImportChunk, ImportTarget } from './imports.entity';
+import { ImportsRepository } from './imports.repository';
+import { Cell, RowChecker, TARGET_TABLES, TargetTable } from './imports.targets';
+
+/** How many imports a process keeps open at a time. */
+const OPEN_PLANS = 4;
+
+/** Everything about one running import that does not change from chunk to chunk. */
+export interface ImportPlan {
+  work: Import;
+  target: TargetTable;
+  staged: StagedTable;
+  /** Positions of the columns to read: the mapped ones, then those kept in metadata. */
+  columns: number[];
+  check: RowChecker;
+  /** Rows that share an e-mail or phone with an earlier row, rising; empty when one chunk holds the whole file. */
+  sharing: Uint32Array;
+}
+
+/** The mapping as positions: column index to target. */
+export function mappedColumns(
+  analysis: Analysis,
+  mapping: Record<string, string | null>,
+): { index: number; target: string }[] {
+  return analysis.columns.flatMap(({ name }, index) => {
+    const target = mapping[name];
+    return target ? [{ index, target }] : [];
+  });
+}
+
+/** What makes two rows the same person, in the words of {@link StagedTable.laterSharers}. */
+export function identityKeys(
+  mapped: { index: number; target: string }[],
+): { columns: number[]; fold: 'text' | 'digits' }[] {
+  const columnsOf = (target: string) => mapped.filter((entry) => entry.target === target).map(({ index }) => index);
+  return [
+    { columns: columnsOf('email'), fold: 'text' as const },
+    { columns: columnsOf('phone'), fold: 'digits' as const },
+  ].filter(({ columns }) => columns.length > 0);
+}
+
+/** The suggested mapping of a target, from the headers and a few values. */
+export function suggest(target: ImportTarget, columns: { name: string; samples: string[] }[]) {
+  const suggestions = suggestMapping(target, columns);
+  return { suggestions, missing: missingRequired(target, suggestions) };
+}
+
+/** Cuts a file into chunks: the whole file, or first the rows that stand alone and then, in order, those that share. */
+export function planChunks(importId: number, totalRows: number, batchRows: number, sharing: Uint32Array) {
+  const chunks: Pick<ImportChunk, 'importId' | 'seq' | 'kind' | 'firstRow' | 'lastRow'>[] = [];
+  const add = (kind: ChunkKind, firstRow: number, lastRow: number) =>
+    chunks.push({ importId, seq: chunks.length + 1, kind, firstRow, lastRow });
+  if (totalRows > 0 && totalRows <= batchRows) {
+    add('all', 1, totalRows);
+    return chunks;
+  }
+  for (let first = 1; first <= totalRows; first += batchRows)
+    add('distinct', first, Math.min(first + batchRows - 1, totalRows));
+  for (let start = 0; start < sharing.length; start += batchRows) {
+    add('sharing', sharing[start]!, sharing[Math.min(start + batchRows, sharing.length) - 1]!);
+  }
+  return chunks;
+}
+
+/** What this process knows of the imports that it works on: open plans, most recently used last, and rows that share. */
+@Injectable()
+export class ImportPlans {
+  private readonly plans = new Map<number, Promise<ImportPlan>>();
+  private readonly sharing = new Map<number, Uint32Array>();
+
+  constructor(
+    private readonly files: LocalFiles,
+    private readonly repository: ImportsRepository,
+  ) {}
+
+  get(importId: number): Promise<ImportPlan> {
+    const known = this.plans.get(importId);
+    this.plans.delete(importId);
+    const plan = known ?? this.open(importId);
+    this.plans.set(importId, plan);
+    plan.catch(() => this.plans.delete(importId));
+    this.closeOldest();
+    return plan;
+  }
+
+  /** Keeps what the analysis found, for the planning that follows. */
+  remember(importId: number, sharing: Uint32Array): void {
+    this.sharing.set(importId, sharing);
+  }
+
+  /** The rows of an import which share an e-mail or phone with an earlier row. */
+  async sharingOf(work: Import): Promise<Uint32Array> {
+    const known = this.sharing.get(work.id);
+    if (known) return known;
+    const staged = await this.stagedTable(work);
+    try {
+      const sharing = await staged.laterSharers(identityKeys(mappedColumns(work.analysis!, work.mapping!)));
+      this.remember(work.id, sharing);
+      return sharing;
+    } finally {
+      await staged.close();
+    }
+  }
+
+  private async stagedTable({ stagedKey, analysis }: Import): Promise<StagedTable> {
+    return StagedTable.open(await this.files.copyOf(stagedKey!), analysis!.columns.length);
+  }
+
+  async forget(importId: number): Promise<void> {
+    const plan = this.plans.get(importId);
+    this.plans.delete(importId);
+    this.sharing.delete(importId);
+    await (await plan?.catch(() => undefined))?.staged.close();
+  }
+
+  private closeOldest(): void {
+    for (const importId of this.plans.keys()) {
+      if (this.plans.size <= OPEN_PLANS) return;
+      void this.forget(importId);
+    }
+  }
+
+  private async open(importId: number): Promise<ImportPlan> {
+    const work = (await this.repository.find(importId))!;
+    const analysis = work.analysis!;
+    const mapped = mappedColumns(analysis, work.mapping!);
+    const kept = work.options.keepUnmapped
+      ? analysis.columns.map((_, index) => index).filter((index) => !mapped.some((entry) => entry.index === index))
+      : [];
+    const target = TARGET_TABLES[work.target];
+    const check = target.checker(
+      work,
+      mapped.map((entry) => entry.target),
+      kept.map((index) => analysis.columns[index]!.name),
+    );
+    return {
+      work,
+      target,
+      staged: await this.stagedTable(work),
+      columns: [...mapped.map(({ index }) => index), ...kept],
+      check,
+      sharing: await this.sharingOf(work),
+    };
+  }
+}
+
+/** The rows of a chunk, of all those in its range: see {@link ChunkKind}. */
+export function belongs(kind: ChunkKind, sharing: Uint32Array): (row: number) => boolean {
+  if (kind === 'all') return () => true;
+  const wanted = kind === 'sharing';
+  return (row) => contains(sharing, row) === wanted;
+}
+
+function contains(sorted: Uint32Array, value: number): boolean {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const found = sorted[middle]!;
+    if (found === value) return true;
+    if (found < value) low = middle + 1;
+    else high = middle - 1;
+  }
+  return false;
+}
+
+/** Staged rows whose structure is already wrong never reach the checker. */
+export function checkStaged(
+  check: RowChecker,
+  { row, issue, detail, cells }: { row: number; issue: string | null; detail: string | null; cells: Cell[] },
+) {
+  if (!issue) return check(row, cells);
+  return { row, draft: null, errors: [{ field: '', code: issue, message: detail ?? issue }] };
+}

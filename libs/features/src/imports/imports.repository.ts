@@ -1,0 +1,242 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '@muster/platform/database/database';
+import { formatTime } from '@muster/platform/database/dialect/dialect';
+import { QueryResult, Tx } from '@muster/platform/database/transactions';
+import { SqlCondition } from '../auth/auth.policy';
+import { Import, ImportChunk, ImportFailure, ImportStatus } from './imports.entity';
+
+/** A chunk that this worker has claimed, with the token that proves it. */
+export type ClaimedChunk = Pick<ImportChunk, 'importId' | 'seq' | 'kind' | 'firstRow' | 'lastRow' | 'token'>;
+
+/** Work on a whole import (analysis, planning) that this worker has claimed. */
+export interface ClaimedImport {
+  id: number;
+  status: ImportStatus;
+  token: number;
+  attempts: number;
+  requestId: string | null;
+}
+
+const CHUNKS_AT_ONCE = 500;
+const after = (milliseconds: number) => formatTime(new Date(Date.now() + milliseconds));
+const now = () => formatTime(new Date());
+
+/** All SQL on imports and their chunks. Leases are taken with a token that rises; each later write names it. */
+@Injectable()
+export class ImportsRepository {
+  constructor(private readonly database: Database) {}
+
+  private get imports() {
+    return this.database.read.getRepository<Import>('imports');
+  }
+
+  async insert(tx: Tx, values: Partial<Import>): Promise<number> {
+    const { identifiers } = await tx.manager.getRepository<Import>('imports').insert(values);
+    return Number(identifiers[0]!.id);
+  }
+
+  find(id: number): Promise<Import | null> {
+    return this.imports.findOneBy({ id });
+  }
+
+  findVisible(id: number, visible: SqlCondition): Promise<Import | null> {
+    return this.visibleQuery(visible).andWhere('imports.id = :id', { id }).getOne();
+  }
+
+  async page(visible: SqlCondition, offset: number, limit: number): Promise<{ rows: Import[]; total: number }> {
+    const [rows, total] = await this.visibleQuery(visible)
+      .orderBy('imports.createdAt', 'DESC')
+      .addOrderBy('imports.id', 'DESC')
+      .offset(offset)
+      .limit(limit)
+      .getManyAndCount();
+    return { rows, total };
+  }
+
+  private visibleQuery({ sql, params }: SqlCondition) {
+    const named = Object.fromEntries(params.map((value, index) => [`visible${index}`, value]));
+    let index = 0;
+    return this.imports.createQueryBuilder('imports').where(
+      sql.replace(/\?/g, () => `:visible${index++}`),
+      named,
+    );
+  }
+
+  /**
+   * Claims the next import that waits for its analysis, or for the planning of its chunks.
+   * @param lease how long the claim holds without renewal, in milliseconds
+   */
+  async claimImport(tx: Tx, lease: number, skipLocked: string): Promise<ClaimedImport | null> {
+    const { rows } = await tx.query<{
+      id: number;
+      status: ImportStatus;
+      token: number;
+      attempts: number;
+      request_id: string | null;
+    }>(
+      `SELECT id, status, token, attempts, request_id FROM imports
+       WHERE (status = 'analyzing' OR (status = 'importing' AND record_base IS NULL)) AND (leased_until IS NULL OR leased_until < ?)
+       ORDER BY id LIMIT 1${skipLocked}`,
+      [now()],
+    );
+    if (!rows[0]) return null;
+    const { id, status, request_id: requestId } = rows[0];
+    const token = Number(rows[0].token) + 1;
+    const attempts = Number(rows[0].attempts) + 1;
+    await tx.query('UPDATE imports SET token = ?, attempts = ?, leased_until = ? WHERE id = ?', [
+      token,
+      attempts,
+      after(lease),
+      id,
+    ]);
+    return { id: Number(id), status, token, attempts, requestId };
+  }
+
+  async renewImport(tx: Tx, { id, token }: ClaimedImport, lease: number): Promise<void> {
+    await tx.query('UPDATE imports SET leased_until = ? WHERE id = ? AND token = ?', [after(lease), id, token]);
+  }
+
+  /** Gives a claim back, to be taken up again after a pause. */
+  async releaseImport(tx: Tx, { id, token }: ClaimedImport, pause: number): Promise<void> {
+    await tx.query('UPDATE imports SET leased_until = ? WHERE id = ? AND token = ?', [after(pause), id, token]);
+  }
+
+  /** Writes the result of claimed work. @returns false when the claim was lost meanwhile, and nothing was written */
+  async settleImport(tx: Tx, { id, token, status }: ClaimedImport, values: Partial<Import>): Promise<boolean> {
+    const result = await tx.manager
+      .getRepository<Import>('imports')
+      .update({ id, token, status }, { ...values, leasedUntil: null, attempts: 0 });
+    return (result.affected ?? 0) > 0;
+  }
+
+  /** Moves an import from one state to another. @returns false when it was not in that state */
+  async moveStatus(
+    tx: Tx,
+    id: number,
+    from: ImportStatus[],
+    to: ImportStatus,
+    values: Partial<Import> = {},
+  ): Promise<boolean> {
+    const result = await tx.manager
+      .getRepository<Import>('imports')
+      .createQueryBuilder()
+      .update()
+      .set({ ...values, status: to })
+      .where('id = :id AND status IN (:...from)', { id, from })
+      .execute();
+    return (result.affected ?? 0) > 0;
+  }
+
+  async insertChunks(
+    tx: Tx,
+    chunks: Pick<ImportChunk, 'importId' | 'seq' | 'kind' | 'firstRow' | 'lastRow'>[],
+  ): Promise<void> {
+    for (let start = 0; start < chunks.length; start += CHUNKS_AT_ONCE) {
+      const slice = chunks.slice(start, start + CHUNKS_AT_ONCE);
+      await tx.query(
+        `INSERT INTO import_chunks (import_id, seq, kind, first_row, last_row, status, token) VALUES ${slice.map(() => `(?, ?, ?, ?, ?, 'pending', 0)`).join(', ')}`,
+        slice.flatMap(({ importId, seq, kind, firstRow, lastRow }) => [importId, seq, kind, firstRow, lastRow]),
+      );
+    }
+  }
+
+  /** The imports that have chunks to do, those with the fewest workers first, so that a small file never waits for a large one. */
+  async importsWithWork(): Promise<{ id: number; request_id: string | null; pending: number }[]> {
+    const rows = await this.database.query<{ id: number; request_id: string | null; pending: number }>(
+      `SELECT i.id, i.request_id,
+         (SELECT COUNT(*) FROM import_chunks c WHERE c.import_id = i.id AND c.status = 'pending' AND c.leased_until >= ?) AS active,
+         (SELECT COUNT(*) FROM import_chunks c WHERE c.import_id = i.id AND c.status = 'pending') AS pending
+       FROM imports i WHERE i.status = 'importing' AND i.record_base IS NOT NULL ORDER BY active, i.id LIMIT 50`,
+      [now()],
+    );
+    return rows.map((row) => ({ ...row, id: Number(row.id), pending: Number(row.pending) }));
+  }
+
+  /** Claims the next chunk of an import that nobody works on. */
+  async claimChunk(tx: Tx, importId: number, lease: number, skipLocked: string): Promise<ClaimedChunk | null> {
+    const { rows } = await tx.query<{
+      seq: number;
+      kind: ImportChunk['kind'];
+      first_row: number;
+      last_row: number;
+      token: number;
+    }>(
+      `SELECT seq, kind, first_row, last_row, token FROM import_chunks
+       WHERE import_id = ? AND status = 'pending' AND (leased_until IS NULL OR leased_until < ?) ORDER BY seq LIMIT 1${skipLocked}`,
+      [importId, now()],
+    );
+    const chunk = rows[0];
+    if (!chunk) return null;
+    const seq = Number(chunk.seq);
+    if (chunk.kind === 'sharing') {
+      const before = await tx.query(
+        `SELECT 1 FROM import_chunks WHERE import_id = ? AND status = 'pending' AND seq < ? LIMIT 1`,
+        [importId, seq],
+      );
+      if (before.rows.length > 0) return null;
+    }
+    const token = Number(chunk.token) + 1;
+    await tx.query('UPDATE import_chunks SET token = ?, leased_until = ? WHERE import_id = ? AND seq = ?', [
+      token,
+      after(lease),
+      importId,
+      seq,
+    ]);
+    return {
+      importId,
+      seq,
+      kind: chunk.kind,
+      firstRow: Number(chunk.first_row),
+      lastRow: Number(chunk.last_row),
+      token,
+    };
+  }
+
+  /** Marks a chunk done. @returns false when the claim is no longer ours: then nothing of the chunk may be written */
+  async fence(tx: Tx, { importId, seq, token }: ClaimedChunk): Promise<boolean> {
+    const result = await tx.query(
+      `UPDATE import_chunks SET status = 'done', leased_until = NULL WHERE import_id = ? AND seq = ? AND token = ? AND status = 'pending'`,
+      [importId, seq, token],
+    );
+    return result.affected === 1;
+  }
+
+  /** Extends the lease of a claimed chunk, or (with a short one) gives it back. */
+  async leaseChunk(tx: Tx, { importId, seq, token }: ClaimedChunk, lease: number): Promise<void> {
+    await tx.query(
+      `UPDATE import_chunks SET leased_until = ? WHERE import_id = ? AND seq = ? AND token = ? AND status = 'pending'`,
+      [after(lease), importId, seq, token],
+    );
+  }
+
+  /** Takes the chunks that are left away from the workers, for an import that ends early. */
+  dropChunks(tx: Tx, importId: number): Promise<QueryResult<unknown>> {
+    return tx.query(
+      `UPDATE import_chunks SET status = 'done', leased_until = NULL WHERE import_id = ? AND status = 'pending'`,
+      [importId],
+    );
+  }
+
+  async hasPending(tx: Tx, importId: number): Promise<boolean> {
+    const { rows } = await tx.query(`SELECT 1 FROM import_chunks WHERE import_id = ? AND status = 'pending' LIMIT 1`, [
+      importId,
+    ]);
+    return rows.length > 0;
+  }
+
+  /** Lets every lease run out at once: for the boot of a process that has the store to itself. */
+  async expireLeases(tx: Tx): Promise<void> {
+    await tx.query(
+      `UPDATE import_chunks SET leased_until = NULL WHERE status = 'pending' AND leased_until IS NOT NULL`,
+    );
+    await tx.query('UPDATE imports SET leased_until = NULL WHERE leased_until IS NOT NULL');
+  }
+
+  async end(tx: Tx, id: number, status: 'failed' | 'cancelled', error: ImportFailure | null): Promise<boolean> {
+    return this.moveStatus(tx, id, ['analyzing', 'ready', 'importing'], status, {
+      error,
+      finishedAt: new Date(),
+      leasedUntil: null,
+    });
+  }
+}

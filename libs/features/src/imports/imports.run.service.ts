@@ -1,0 +1,264 @@
+import { Injectable } from '@nestjs/common';
+import { FieldError } from '@muster/core/errors';
+import { Database } from '@muster/platform/database/database';
+import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
+import { Outbox } from '@muster/platform/outbox/outbox';
+import { Import, OUTCOMES } from './imports.entity';
+import { importBatchCommitted } from './imports.events';
+import { countsOf, ImportLedger, RowOutcome, toEntries } from './imports.ledger';
+import { belongs, checkStaged, ImportPlan } from './imports.plans';
+import { ClaimedChunk, ImportsRepository } from './imports.repository';
+import { CheckedRow, RowDraft } from './imports.targets';
+
+/** How many keys one look-up names. */
+const KEYS_AT_ONCE = 500;
+/** How often a chunk is begun again because other writers took its e-mails and phones meanwhile. */
+const RACES = 5;
+
+/** The claim on a chunk was lost: another worker has it, or the import has ended. Nothing was written. */
+export class ChunkLost extends Error {}
+
+/** Rows that were free at the look-up were taken at the insert. The transaction is run again. */
+class Raced extends Error {}
+
+/** A stored record that holds an e-mail or phone. */
+interface Holder {
+  id: number;
+  email: string | null;
+  phone: string | null;
+  importId: number | null;
+  row: number | null;
+}
+
+/** Imports one chunk: reads and checks its rows, then writes records, ledger, checkpoint and event in one transaction. */
+@Injectable()
+export class ImportsRunService {
+  constructor(
+    private readonly database: Database,
+    private readonly transactions: Transactions,
+    private readonly repository: ImportsRepository,
+    private readonly ledger: ImportLedger,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /** @throws {ChunkLost} when the chunk is no longer ours */
+  async run(chunk: ClaimedChunk, plan: ImportPlan): Promise<void> {
+    const rows = await this.checkedRows(chunk, plan);
+    const stop = importBatchDuration.startTimer({ target: plan.work.target });
+    for (let race = 1; ; race++) {
+      try {
+        await this.transactions.run((tx) => this.commit(tx, chunk, plan, rows));
+        stop();
+        return;
+      } catch (error) {
+        if (!(error instanceof Raced) || race === RACES) throw error;
+      }
+    }
+  }
+
+  private async checkedRows(chunk: ClaimedChunk, plan: ImportPlan): Promise<CheckedRow[]> {
+    const mine = belongs(chunk.kind, plan.sharing);
+    const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
+    return staged.filter(({ row }) => mine(row)).map((row) => checkStaged(plan.check, row));
+  }
+
+  private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, rows: CheckedRow[]): Promise<void> {
+    if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
+    const outcomes =
+      chunk.kind === 'distinct' && !sharesKeys(rows)
+        ? await this.insertDistinct(tx, chunk, plan, rows)
+        : await this.insertInOrder(tx, plan, rows);
+    const entries = toEntries(chunk.importId, outcomes);
+    const counts = countsOf(entries);
+    await this.ledger.add(tx, entries);
+    const { importId, seq, firstRow, lastRow } = chunk;
+    await this.outbox.add(tx, importBatchCommitted, {
+      importId,
+      target: plan.work.target,
+      seq,
+      firstRow,
+      lastRow,
+      counts,
+    });
+    tx.afterCommit(() => {
+      for (const outcome of OUTCOMES) importRows.inc({ target: plan.work.target, outcome }, counts[outcome]);
+    });
+  }
+
+  /**
+   * Rows of which no two share an e-mail or phone: all are sent to the store, which leaves out those whose value is taken.
+   * Only when it left some out do we ask which, and why.
+   */
+  private async insertDistinct(
+    tx: Tx,
+    chunk: ClaimedChunk,
+    plan: ImportPlan,
+    rows: CheckedRow[],
+  ): Promise<RowOutcome[]> {
+    const drafts = rows.filter((row) => row.draft !== null);
+    const inserted = await this.insert(
+      tx,
+      plan,
+      drafts.map(({ draft }) => draft),
+    );
+    if (inserted === drafts.length) return rows.map((row) => toOutcome(plan.work, row, null));
+    const stored = await this.storedRows(tx, plan, chunk);
+    const left = drafts.filter(({ row }) => !stored.has(row));
+    if (left.length !== drafts.length - inserted) throw new Error('The store says it left out other rows than it did.');
+    const holders = new Holders(
+      plan.work,
+      await this.holdersOf(
+        tx,
+        plan,
+        left.map(({ draft }) => draft),
+      ),
+    );
+    return rows.map((row) => {
+      if (!row.draft || stored.has(row.row)) return toOutcome(plan.work, row, null);
+      const taken = holders.conflict(row.draft);
+      if (!taken) throw new Raced(); // whoever held it has gone since
+      return toOutcome(plan.work, row, taken);
+    });
+  }
+
+  /** Rows that may share an e-mail or phone: looked up first, then accepted one after another in the order of the file. */
+  private async insertInOrder(tx: Tx, plan: ImportPlan, rows: CheckedRow[]): Promise<RowOutcome[]> {
+    const drafts = rows.flatMap(({ draft }) => (draft ? [draft] : []));
+    const holders = new Holders(plan.work, await this.holdersOf(tx, plan, drafts));
+    const accepted: RowDraft[] = [];
+    const outcomes = rows.map((row) => {
+      const taken = row.draft && holders.conflict(row.draft);
+      if (row.draft && !taken) {
+        accepted.push(row.draft);
+        holders.add({ ...row.draft, id: recordIdOf(plan.work, row.row), importId: plan.work.id, row: row.row });
+      }
+      return toOutcome(plan.work, row, taken ?? null);
+    });
+    if ((await this.insert(tx, plan, accepted)) !== accepted.length) throw new Raced();
+    return outcomes;
+  }
+
+  private insert(tx: Tx, { target }: ImportPlan, drafts: RowDraft[]): Promise<number> {
+    if (drafts.length === 0) return Promise.resolve(0);
+    const text = drafts.map(({ line }) => line).join('');
+    return this.database.dialect.bulkInsert(tx.runner, {
+      table: target.table,
+      columns: target.columns,
+      text,
+      count: drafts.length,
+    });
+  }
+
+  private async storedRows(
+    tx: Tx,
+    { target, work }: ImportPlan,
+    { firstRow, lastRow }: ClaimedChunk,
+  ): Promise<Set<number>> {
+    const { rows } = await tx.query<{ origin_row: number }>(
+      `SELECT origin_row FROM ${target.table} WHERE id BETWEEN ? AND ? AND origin_import_id = ?`,
+      [recordIdOf(work, firstRow), recordIdOf(work, lastRow), work.id],
+    );
+    return new Set(rows.map((row) => Number(row.origin_row)));
+  }
+
+  private async holdersOf(tx: Tx, { target }: ImportPlan, drafts: RowDraft[]): Promise<Holder[]> {
+    const holders: Holder[] = [];
+    for (const key of ['email', 'phone'] as const) {
+      const values = [...new Set(drafts.flatMap((draft) => draft[key] ?? []))];
+      for (let start = 0; start < values.length; start += KEYS_AT_ONCE) {
+        const slice = values.slice(start, start + KEYS_AT_ONCE);
+        const { rows } = await tx.query<{
+          id: number;
+          email: string | null;
+          phone: string | null;
+          origin_import_id: number | null;
+          origin_row: number | null;
+        }>(
+          `SELECT id, email, phone, origin_import_id, origin_row FROM ${target.table} WHERE ${key} IN (${slice.map(() => '?').join(', ')})`,
+          slice,
+        );
+        for (const { id, email, phone, origin_import_id, origin_row } of rows) {
+          holders.push({
+            id: Number(id),
+            email,
+            phone,
+            importId: origin_import_id === null ? null : Number(origin_import_id),
+            row: origin_row === null ? null : Number(origin_row),
+          });
+        }
+      }
+    }
+    return holders;
+  }
+}
+
+const recordIdOf = (work: Import, row: number) => work.recordBase! + row - 1;
+
+/** Whether any two rows have the same e-mail or phone. */
+function sharesKeys(rows: CheckedRow[]): boolean {
+  const seen = new Set<string>();
+  for (const { draft } of rows) {
+    for (const key of draft ? [draft.email, draft.phone] : []) {
+      if (key === null) continue;
+      if (seen.has(key)) return true;
+      seen.add(key);
+    }
+  }
+  return false;
+}
+
+/** Why a row cannot be created: the record in its way, and what it has in common. */
+interface Conflict {
+  holder: Holder;
+  errors: FieldError[];
+}
+
+const LABELS = { email: 'e-mail', phone: 'phone' } as const;
+
+/** Who holds which e-mail and phone. */
+class Holders {
+  private readonly by = { email: new Map<string, Holder>(), phone: new Map<string, Holder>() };
+
+  constructor(
+    private readonly work: Import,
+    holders: Holder[],
+  ) {
+    holders.forEach((holder) => this.add(holder));
+  }
+
+  add(holder: Holder): void {
+    if (holder.email !== null) this.by.email.set(holder.email, holder);
+    if (holder.phone !== null) this.by.phone.set(holder.phone, holder);
+  }
+
+  conflict(draft: RowDraft): Conflict | null {
+    const errors: FieldError[] = [];
+    let first: Holder | undefined;
+    for (const field of ['email', 'phone'] as const) {
+      const value = draft[field];
+      const holder = value === null ? undefined : this.by[field].get(value);
+      if (!holder) continue;
+      first ??= holder;
+      errors.push(
+        holder.importId === this.work.id
+          ? {
+              field,
+              code: 'duplicate-in-file',
+              message: `row ${holder.row} of this file has the same ${LABELS[field]}`,
+            }
+          : { field, code: 'duplicate-existing', message: `there is a record with this ${LABELS[field]} already` },
+      );
+    }
+    return first ? { holder: first, errors } : null;
+  }
+}
+
+function toOutcome(work: Import, row: CheckedRow, taken: Conflict | null): RowOutcome {
+  if (!row.draft) return { row: row.row, outcome: 'rejected', recordId: null, errors: row.errors };
+  if (!taken) return { row: row.row, outcome: 'created', recordId: recordIdOf(work, row.row), errors: null };
+  if (work.options.duplicates === 'skip') {
+    return { row: row.row, outcome: 'skipped', recordId: taken.holder.id, errors: taken.errors };
+  }
+  return { row: row.row, outcome: 'rejected', recordId: null, errors: taken.errors };
+}

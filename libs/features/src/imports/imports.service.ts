@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { conflict, invalid, notFound, unsupportedType } from '@muster/core/errors';
+import { Page } from '@muster/core/page';
+import { Principal } from '@muster/core/principal';
+import { Transactions } from '@muster/platform/database/transactions';
+import { currentRequestId } from '@muster/platform/observability/request-context';
+import { Outbox } from '@muster/platform/outbox/outbox';
+import { type Storage, STORAGE } from '@muster/platform/storage/storage';
+import { sniffFile } from '@muster/platform/tabular/sniff';
+import { AuthService } from '../auth/auth.service';
+import { AnalysisView, ImportView } from './imports.dto';
+import { Import } from './imports.entity';
+import { importCreated } from './imports.events';
+import { ImportsFinishService } from './imports.finish.service';
+import { ImportLedger, noCounts, OutcomeCounts, sumOf } from './imports.ledger';
+import { ImportRequest } from './imports.options';
+import { visibleImports } from './imports.policy';
+import { ImportsRepository } from './imports.repository';
+
+/** A file that was received in full, in a temporary place. */
+export interface ReceivedFile {
+  fileName: string;
+  path: string;
+  /** Bytes. */
+  size: number;
+  /** Of the bytes, hex. */
+  sha256: string;
+}
+
+/** Taking files in, and telling what became of them. */
+@Injectable()
+export class ImportsService {
+  constructor(
+    @Inject(STORAGE) private readonly storage: Storage,
+    private readonly transactions: Transactions,
+    private readonly repository: ImportsRepository,
+    private readonly ledger: ImportLedger,
+    private readonly outbox: Outbox,
+    private readonly auth: AuthService,
+    private readonly finisher: ImportsFinishService,
+  ) {}
+
+  /**
+   * Keeps a received file and lets the worker analyze it. The temporary file is used up.
+   * @throws 422 `import-empty`, 415 `file-type-unsupported`
+   */
+  async create(principal: Principal, file: ReceivedFile, request: ImportRequest): Promise<Import> {
+    const fileKey = `uploads/${randomUUID()}.csv`;
+    try {
+      if (request.options.assignTo) await this.auth.assignableTo(principal, request.options.assignTo);
+      await this.checkContent(file);
+      await this.storage.moveIn(fileKey, file.path);
+    } finally {
+      await rm(file.path, { force: true });
+    }
+    const values: Omit<Import, 'id'> = {
+      target: request.target,
+      status: 'analyzing',
+      fileName: cleanFileName(file.fileName),
+      fileSize: file.size,
+      fileHash: file.sha256,
+      fileKey,
+      stagedKey: null,
+      options: request.options,
+      autoStart: request.autoStart,
+      mapping: request.mapping,
+      analysis: null,
+      totalRows: null,
+      recordBase: null,
+      error: null,
+      attempts: 0,
+      token: 0,
+      leasedUntil: null,
+      requestId: currentRequestId(),
+      createdBy: principal.userId,
+      createdAt: new Date(),
+      startedAt: null,
+      finishedAt: null,
+    };
+    try {
+      const id = await this.transactions.run(async (tx) => {
+        const importId = await this.repository.insert(tx, values);
+        await this.outbox.add(tx, importCreated, { importId, target: request.target });
+        return importId;
+      });
+      return { ...values, id };
+    } catch (error) {
+      await this.storage.delete(fileKey).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async checkContent(file: ReceivedFile): Promise<void> {
+    const { kind, detail } = await sniffFile(file.path);
+    if (kind === 'empty') throw invalid('import-empty', 'The file is empty.');
+    if (kind === 'xlsx')
+      throw unsupportedType(
+        'file-type-unsupported',
+        'This is an Excel workbook. Save it as CSV (UTF-8) and upload that.',
+      );
+    if (kind === 'binary')
+      throw unsupportedType(
+        'file-type-unsupported',
+        `This is not a text file${detail ? ` (${detail})` : ''}. Upload CSV or TSV.`,
+      );
+  }
+
+  /** @throws 404 */
+  async get(principal: Principal, id: number): Promise<Import> {
+    const work = await this.repository.findVisible(id, visibleImports(principal, 'imports:read'));
+    if (!work) throw notFound();
+    return work;
+  }
+
+  async view(principal: Principal, id: number): Promise<ImportView> {
+    const work = await this.get(principal, id);
+    return toView(work, (await this.ledger.counts([id])).get(id)!);
+  }
+
+  async list(principal: Principal, page: number, limit: number): Promise<Page<ImportView>> {
+    const visible = visibleImports(principal, 'imports:read');
+    const { rows, total } = await this.repository.page(visible, (page - 1) * limit, limit);
+    const counts = await this.ledger.counts(rows.map(({ id }) => id));
+    return {
+      data: rows.map((work) => toView(work, counts.get(work.id)!)),
+      meta: { page, limit, total, nextCursor: null },
+    };
+  }
+
+  async analysis(principal: Principal, id: number): Promise<AnalysisView> {
+    const { status, totalRows, analysis } = await this.get(principal, id);
+    return { status, totalRows, ...analysis };
+  }
+
+  /** @throws 404; 409 `import-ended` when there is nothing left to cancel */
+  async cancel(principal: Principal, id: number): Promise<{ id: number; status: 'cancelled' }> {
+    const work = await this.repository.findVisible(id, visibleImports(principal, 'imports:write'));
+    if (!work) throw notFound();
+    if (!(await this.finisher.end(id, 'cancelled', null)))
+      throw conflict('import-ended', 'The import has already ended.');
+    return { id, status: 'cancelled' };
+  }
+}
+
+const cleanFileName = (name: string) =>
+  (name.replaceAll('\\', '/').split('/').pop() ?? '').replace(/[\p{Cc}\p{Cf}]/gu, '').slice(0, 255) || 'upload.csv';
+
+export function toView(work: Import, outcomes: OutcomeCounts = noCounts()): ImportView {
+  const processed = sumOf(outcomes);
+  const seconds = work.startedAt ? ((work.finishedAt ?? new Date()).getTime() - work.startedAt.getTime()) / 1000 : 0;
+  const rowsPerSecond = seconds > 0 ? Math.round(processed / seconds) : 0;
+  const left = (work.totalRows ?? 0) - processed;
+  const running = work.status === 'importing';
+  return {
+    id: work.id,
+    target: work.target,
+    status: work.status,
+    fileName: work.fileName,
+    fileSize: work.fileSize,
+    fileHash: work.fileHash,
+    mapping: work.mapping,
+    missing: work.analysis?.missing ?? [],
+    options: { ...work.options },
+    counts: { total: work.totalRows, ...outcomes },
+    progress: {
+      processed,
+      total: work.totalRows,
+      rowsPerSecond,
+      etaSeconds: running && rowsPerSecond > 0 ? Math.ceil(left / rowsPerSecond) : running ? null : 0,
+    },
+    error: work.error,
+    createdBy: work.createdBy,
+    createdAt: work.createdAt,
+    startedAt: work.startedAt,
+    finishedAt: work.finishedAt,
+  };
+}

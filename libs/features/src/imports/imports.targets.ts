@@ -1,0 +1,161 @@
+import { compileCustomerRow } from '@muster/core/contact/customer-row';
+import { compileLeadRow } from '@muster/core/contact/lead-row';
+import { FieldError } from '@muster/core/errors';
+import { BulkValue, encodeRow, formatTime } from '@muster/platform/database/dialect/dialect';
+import { Import, ImportTarget } from './imports.entity';
+
+/** A row that may be stored: its line for the bulk load, and its unique values. */
+export interface RowDraft {
+  line: string;
+  email: string | null;
+  phone: string | null;
+}
+
+/** What a staged row became: a draft, or its errors. */
+export type CheckedRow =
+  { row: number; draft: RowDraft; errors: null } | { row: number; draft: null; errors: FieldError[] };
+
+export type Cell = string | null;
+
+/** Turns the cells of one row (in the order of the mapped columns) into what the store takes. */
+export type RowChecker = (row: number, cells: Cell[]) => CheckedRow;
+
+/** Which table an import fills, and how a row becomes a record of it. */
+export interface TargetTable {
+  table: ImportTarget;
+  /** Columns of the bulk load, in the order of the draft's line. */
+  columns: string[];
+  /** Makes the checker of one import. @param unmapped names of the columns that follow the mapped ones and go into metadata */
+  checker(work: Import, targets: string[], unmapped: string[]): RowChecker;
+}
+
+const OWN_COLUMNS = [
+  'id',
+  'origin_import_id',
+  'origin_row',
+  'created_by',
+  'created_at',
+  'updated_at',
+  'version',
+  'custom_fields',
+];
+
+/** What all records of one import have in common, and the columns that every target has. */
+function ownValues(work: Import): (row: number) => BulkValue[] {
+  const now = formatTime(work.startedAt ?? new Date());
+  const base = work.recordBase!;
+  return (row) => [base + row - 1, work.id, row, work.createdBy, now, now, 1, '{}'];
+}
+
+function metadataOf(extension: string | null, cells: Cell[], mapped: number, unmapped: string[]): string {
+  if (!extension && unmapped.length === 0) return '{}';
+  const metadata: Record<string, string> = {};
+  if (extension) metadata.phoneExtension = extension;
+  unmapped.forEach((name, index) => {
+    const value = cells[mapped + index]?.trim();
+    if (value) metadata[name] = value;
+  });
+  return JSON.stringify(metadata);
+}
+
+function mergeTags(tags: string[], added: string[]): string {
+  if (tags.length === 0 && added.length === 0) return '[]';
+  return JSON.stringify([...new Set([...tags, ...added])]);
+}
+
+const contextOf = ({ options, startedAt }: Import) => ({
+  defaultRegion: options.defaultRegion,
+  today: (startedAt ?? new Date()).toISOString().slice(0, 10),
+});
+
+const leads: TargetTable = {
+  table: 'leads',
+  columns: [
+    ...OWN_COLUMNS,
+    ...[
+      'name',
+      'email',
+      'phone',
+      'status',
+      'source',
+      'company',
+      'assigned_to',
+      'tags',
+      'metadata',
+      'image_url',
+      'do_not_contact',
+    ],
+  ],
+  checker(work, targets, unmapped) {
+    const mapping = targets.map((target, column) => ({ column, target }));
+    const read = compileLeadRow(mapping, contextOf(work));
+    const own = ownValues(work);
+    const assignee = work.options.assignTo ?? null;
+    return (row, cells) => {
+      const { record: lead, errors } = read(cells);
+      if (errors.length > 0) return { row, draft: null, errors };
+      const line = encodeRow([
+        ...own(row),
+        lead.name,
+        lead.email,
+        lead.phone,
+        lead.status,
+        lead.source,
+        lead.company,
+        assignee,
+        mergeTags(lead.tags, work.options.tags),
+        metadataOf(lead.phoneExtension, cells, targets.length, unmapped),
+        lead.imageUrl,
+        lead.doNotContact,
+      ]);
+      return { row, draft: { line, email: lead.email, phone: lead.phone }, errors: null };
+    };
+  },
+};
+
+const CUSTOMER_COLUMNS = {
+  fullName: 'full_name',
+  firstName: 'first_name',
+  lastName: 'last_name',
+  email: 'email',
+  phone: 'phone',
+  countryCode: 'country_code',
+  dateOfBirth: 'date_of_birth',
+  timezone: 'timezone',
+  company: 'company',
+  title: 'title',
+  address: 'address',
+  city: 'city',
+  state: 'state',
+  country: 'country',
+  zipCode: 'zip_code',
+  notes: 'notes',
+  status: 'status',
+  doNotContact: 'do_not_contact',
+} as const;
+const CUSTOMER_FIELDS = Object.keys(CUSTOMER_COLUMNS) as (keyof typeof CUSTOMER_COLUMNS)[];
+
+const customers: TargetTable = {
+  table: 'customers',
+  columns: [...OWN_COLUMNS, ...Object.values(CUSTOMER_COLUMNS), 'owner_id', 'tags', 'metadata'],
+  checker(work, targets, unmapped) {
+    const mapping = targets.map((target, column) => ({ column, target }));
+    const read = compileCustomerRow(mapping, contextOf(work));
+    const own = ownValues(work);
+    const owner = work.options.assignTo ?? null;
+    return (row, cells) => {
+      const { record: customer, errors } = read(cells);
+      if (errors.length > 0) return { row, draft: null, errors };
+      const line = encodeRow([
+        ...own(row),
+        ...CUSTOMER_FIELDS.map((field) => customer[field]),
+        owner,
+        mergeTags(customer.tags, work.options.tags),
+        metadataOf(customer.phoneExtension, cells, targets.length, unmapped),
+      ]);
+      return { row, draft: { line, email: customer.email, phone: customer.phone }, errors: null };
+    };
+  },
+};
+
+export const TARGET_TABLES: Record<ImportTarget, TargetTable> = { leads, customers };

@@ -1,0 +1,140 @@
+import { ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf } from 'class-validator';
+import { PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
+import { type Lead, LEAD_STATUSES, type LeadStatus } from './leads.entity';
+
+/** A whole lead, for POST and PUT. At least one of `email` and `phone` is needed. */
+export class LeadInput {
+  /** 2 to 100 characters. */
+  @IsOptional()
+  @IsString()
+  name: string;
+
+  /** Unique; kept in lower case. */
+  @IsOptional()
+  @IsString()
+  email?: string | null;
+
+  /** Unique; kept as E.164, an extension (`x12`) as `metadata.phoneExtension`. */
+  @IsOptional()
+  @IsString()
+  phone?: string | null;
+
+  /** `new` unless told. */
+  @IsOptional()
+  @IsString()
+  @ApiPropertyOptional({ enum: LEAD_STATUSES, default: 'new' })
+  status?: LeadStatus;
+
+  /** Where it comes from; 2 to 50 characters. */
+  @IsOptional()
+  @IsString()
+  source: string;
+
+  /** At most 200 characters. */
+  @IsOptional()
+  @IsString()
+  company?: string | null;
+
+  /** A user; agents name themselves or nobody. */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  assignedTo?: number | null;
+
+  /** At most 20, each at most 50 characters. */
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  tags?: string[] | null;
+
+  /** Any JSON object of at most 16 KB and ten levels. */
+  @IsOptional()
+  @IsObject()
+  metadata?: Record<string, unknown> | null;
+
+  /** An http or https address. */
+  @IsOptional()
+  @IsString()
+  imageUrl?: string | null;
+
+  /** Anyone may set it; managers and admins may clear it. A PUT without it leaves it as it is. */
+  @ValidateIf((_, value) => value !== undefined)
+  @IsBoolean()
+  doNotContact?: boolean;
+}
+
+/** The fields of a lead to change, one or more; null clears. */
+export class LeadPatch extends PartialType(LeadInput, { skipNullProperties: false }) {}
+
+/** The property behind each name that a list of leads is sorted by. Only `createdAt` has an index for it. */
+export const LEAD_SORT_FIELDS = { createdAt: 'createdAt', updatedAt: 'updatedAt', name: 'name' } as const;
+export const LEAD_SORTS = ['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', 'name', '-name'] as const;
+
+export class ListLeadsQuery extends RecordListQueryDto {
+  /** `createdAt` costs the same in any list; the others sort what the filters leave. */
+  @IsOptional()
+  @IsIn(LEAD_SORTS)
+  @ApiPropertyOptional({ enum: LEAD_SORTS, default: '-createdAt' })
+  sort?: (typeof LEAD_SORTS)[number];
+
+  @IsOptional()
+  @IsIn(LEAD_STATUSES)
+  @ApiPropertyOptional({ enum: LEAD_STATUSES })
+  status?: LeadStatus;
+
+  /** The whole source, as it is written. */
+  @IsOptional()
+  @IsString()
+  source?: string;
+
+  /** The user it is assigned to. */
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  assignedTo?: number;
+}
+
+/** The row of a file that made the record. */
+export class LeadOrigin {
+  importId: number;
+  row: number;
+}
+
+export class LeadView {
+  id: number;
+  name: string;
+  email: string | null;
+  /** E.164. */
+  phone: string | null;
+  @ApiPropertyOptional({ enum: LEAD_STATUSES, required: true })
+  status: LeadStatus;
+  source: string;
+  company: string | null;
+  assignedTo: number | null;
+  tags: string[];
+  customFields: Record<string, unknown>;
+  metadata: Record<string, unknown>;
+  imageUrl: string | null;
+  doNotContact: boolean;
+  /** Null when no import made it. */
+  origin: LeadOrigin | null;
+  createdBy: number | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export class LeadPage {
+  data: LeadView[];
+  meta: PageMetaDto;
+}
+
+/** A lead as clients see it. */
+export function toLeadView({ originImportId, originRow, version: _version, ...lead }: Lead): LeadView {
+  const origin = originImportId === null || originRow === null ? null : { importId: originImportId, row: originRow };
+  return { ...lead, origin };
+}

@@ -1,0 +1,97 @@
+import { Column, columnName, TableDefinition } from './dialect/columns';
+import { formatTime, parseTime } from './dialect/dialect';
+import { Database } from './database';
+import { Tx } from './transactions';
+
+/** A condition for a WHERE clause, with its parameters. */
+export interface SqlCondition {
+  sql: string;
+  params: unknown[];
+}
+
+/** A record whose changes are counted. */
+export interface VersionedRecord {
+  id: number;
+  version: number;
+}
+
+type Row = Record<string, unknown>;
+
+/** A stored value as the application has it. */
+function decode(kind: Column['kind'], value: unknown): unknown {
+  if (value === null) return null;
+  if (kind === 'json') return JSON.parse(value as string);
+  if (kind === 'time') return parseTime(value as Date | string);
+  if (kind === 'boolean') return Boolean(Number(value));
+  return kind === 'text' || kind === 'longText' ? value : Number(value);
+}
+
+/** A value as every database takes it. */
+function encode(kind: Column['kind'], value: unknown): unknown {
+  if (value === null || value === undefined) return null;
+  if (kind === 'json') return JSON.stringify(value);
+  if (kind === 'time') return formatTime(value as Date);
+  return kind === 'boolean' ? Number(value) : value;
+}
+
+/** Plain SQL on a table of versioned records: reads are not mapped by an ORM, writes take `tx`. */
+export class RecordTable<R extends VersionedRecord> {
+  private readonly columns: { property: string; column: string; kind: Column['kind'] }[];
+
+  constructor(
+    readonly database: Database,
+    readonly definition: TableDefinition,
+  ) {
+    this.columns = Object.entries(definition.columns).map(([property, { kind }]) => ({
+      property,
+      column: columnName(property),
+      kind,
+    }));
+  }
+
+  /** A row of `SELECT *` as a record. */
+  fromRow(row: Row): R {
+    const record: Row = {};
+    for (const { property, column, kind } of this.columns) record[property] = decode(kind, row[column]);
+    return record as R;
+  }
+
+  /** The committed record, when the condition holds for it. */
+  async find(id: number, where: SqlCondition): Promise<R | null> {
+    const rows = await this.database.query<Row>(this.one(where), [id, ...where.params]);
+    return rows[0] ? this.fromRow(rows[0]) : null;
+  }
+
+  /**
+   * Reads a record in order to change it: until the transaction ends, nobody else changes it.
+   * @returns null when it is absent or the condition does not hold for it
+   */
+  async lock(tx: Tx, id: number, where: SqlCondition): Promise<R | null> {
+    // An update that changes nothing takes the row's lock on every database; SELECT FOR UPDATE does not exist on all.
+    await tx.query(`UPDATE ${this.definition.name} SET version = version WHERE id = ?`, [id]);
+    const { rows } = await tx.query<Row>(this.one(where), [id, ...where.params]);
+    return rows[0] ? this.fromRow(rows[0]) : null;
+  }
+
+  private one(where: SqlCondition): string {
+    return `SELECT * FROM ${this.definition.name} WHERE id = ? AND ${where.sql}`;
+  }
+
+  async insert(tx: Tx, record: R): Promise<void> {
+    const names = this.columns.map(({ column }) => column).join(', ');
+    const marks = this.columns.map(() => '?').join(', ');
+    const values = this.columns.map(({ property, kind }) => encode(kind, record[property as keyof R]));
+    await tx.query(`INSERT INTO ${this.definition.name} (${names}) VALUES (${marks})`, values);
+  }
+
+  async update(tx: Tx, id: number, changes: Partial<R>): Promise<void> {
+    const changed = this.columns.filter(({ property }) => property in changes);
+    const assignments = changed.map(({ column }) => `${column} = ?`).join(', ');
+    const values = changed.map(({ property, kind }) => encode(kind, changes[property as keyof R]));
+    await tx.query(`UPDATE ${this.definition.name} SET ${assignments} WHERE id = ?`, [...values, id]);
+  }
+
+  async remove(tx: Tx, id: number): Promise<void> {
+    await tx.query(`DELETE FROM ${this.definition.name} WHERE id = ?`, [id]);
+  }
+}

@@ -1,0 +1,17 @@
+import { ProblemError } from '@muster/core/errors';
+
+/** The entity tag of a record's version: it changes with each change of the record. */
+export const etagOf = (version: number) => `"v${version}"`;
+
+/**
+ * Holds a write to its `If-Match`: the record must still have one of the tags that the header names; `*` stands for any.
+ * A tag that a proxy has weakened (`W/"v3"`) counts: a version names the record's whole state.
+ * @param ifMatch the header; undefined when the client set no condition
+ * @throws 412 `stale`
+ */
+export function requireMatch(ifMatch: string | undefined, version: number): void {
+  if (ifMatch === undefined) return;
+  const tags = ifMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  if (tags.includes('*') || tags.includes(etagOf(version))) return;
+  throw new ProblemError('user', 412, 'stale', 'It was changed since you read it. Read it again, then change it.');
+}

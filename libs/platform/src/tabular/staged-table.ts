@@ -1,0 +1,186 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { connectDuckDb, sqlText } from './duckdb';
+import { findLaterSharers, type SharingKey } from './later-sharers';
+import { profileColumns, type ColumnProfile } from './profile';
+
+/** One row of a staged table. Blank cells are null. */
+export interface StagedRow {
+  /** The number of the row in the file, from 1. */
+  row: number;
+  /** What is wrong with the row's form, and the sentence about it. */
+  issue: string | null;
+  detail: string | null;
+  /** The cells of the columns that were asked for, in that order. */
+  cells: (string | null)[];
+}
+
+/** Smaller ranges are somebody looking, not an import: nothing is read ahead for them. */
+const MIN_SEQUENTIAL_ROWS = 1000;
+/** Parts the cells in a column's text. A column with a cell that holds it is read in another way. */
+const SEPARATOR = '\x1f';
+
+/**
+ * Reads a Parquet file that `stageCsv` made. Calls may overlap; they run one after another. A column is named by its
+ * position, from 0.
+ */
+export class StagedTable {
+  private queue: Promise<unknown> = Promise.resolve();
+  private ahead: { from: number; to: number; columns: string; rows: StagedRow[] } | null = null;
+  private closed = false;
+
+  private constructor(
+    private readonly connection: DuckDBConnection,
+    /** The table in SQL. */
+    private readonly source: string,
+    private readonly columnCount: number,
+    /** The last rows of the file's row groups, rising. */
+    private readonly groupEnds: Float64Array,
+  ) {}
+
+  static async open(parquetPath: string, columnCount: number): Promise<StagedTable> {
+    const connection = await connectDuckDb();
+    try {
+      const file = sqlText(parquetPath);
+      const result = await connection.run(
+        `SELECT sum(any_value(row_group_num_rows)) OVER (ORDER BY row_group_id)::DOUBLE
+         FROM parquet_metadata(${file}) GROUP BY row_group_id ORDER BY row_group_id`,
+      );
+      const ends = Float64Array.from((await result.getRows()) as [number][], ([end]) => end);
+      return new StagedTable(connection, `read_parquet(${file})`, columnCount, ends);
+    } catch (error) {
+      connection.closeSync();
+      throw error;
+    }
+  }
+
+  get totalRows(): number {
+    return this.groupEnds.at(-1) ?? 0;
+  }
+
+  /** Waits for the calls that run. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.queue;
+    this.ahead = null;
+    this.connection.closeSync();
+  }
+
+  /** The rows `fromRow` to `toRow`, both included, as far as they exist. */
+  readRows(fromRow: number, toRow: number, columns: readonly number[]): Promise<StagedRow[]> {
+    return this.inTurn(async () => {
+      const from = Math.max(1, fromRow);
+      const to = Math.min(toRow, this.totalRows);
+      if (from > to) return [];
+      const wanted = columns.join();
+      let rows: StagedRow[] = [];
+      let next = from;
+      if (this.ahead?.columns === wanted && from >= this.ahead.from && from <= this.ahead.to) {
+        rows = this.ahead.rows.slice(from - this.ahead.from, to - this.ahead.from + 1);
+        next += rows.length;
+      }
+      if (next > to) return rows;
+      // A row group is decompressed as a whole, so an import gets it as a whole: the next ranges are in it.
+      const last = to - from + 1 < MIN_SEQUENTIAL_ROWS ? to : (this.groupEnds.find((end) => end >= to) ?? to);
+      const read = await this.select(`_row BETWEEN ${integer(next)} AND ${integer(last)}`, columns);
+      if (read.length !== last - next + 1) throw new Error(`The staged table lacks rows between ${next} and ${last}.`);
+      this.ahead = last > to ? { from: next, to: last, columns: wanted, rows: read } : null;
+      const mine = last > to ? read.slice(0, to - next + 1) : read;
+      return rows.length > 0 ? rows.concat(mine) : mine;
+    });
+  }
+
+  /** The rows with these numbers (at most 1,000), rising; numbers that do not exist are left out. */
+  readRowSet(rows: readonly number[], columns: readonly number[]): Promise<StagedRow[]> {
+    return this.inTurn(async () => {
+      if (rows.length === 0) return [];
+      return this.select(`_row IN (${rows.map(integer).join()})`, columns);
+    });
+  }
+
+  /** What the columns hold, one entry for each. */
+  profile(): Promise<ColumnProfile[]> {
+    return this.inTurn(() => profileColumns(this.connection, this.source, this.columnCount, this.totalRows));
+  }
+
+  /**
+   * The numbers of all rows that share a key with an earlier row, rising. The cells of one key's columns are compared with
+   * each other. Reports some rows too many, for the caller to look at closely, but misses none: see `SharingKey`.
+   */
+  laterSharers(keys: readonly SharingKey[]): Promise<Uint32Array> {
+    return this.inTurn(() => {
+      for (const { columns } of keys) this.names(columns);
+      return findLaterSharers(this.connection, this.source, keys);
+    });
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.closed) return Promise.reject(new Error('The staged table is closed.'));
+    const result = this.queue.then(work);
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+
+  private names(columns: readonly number[]): string[] {
+    return columns.map((column) => {
+      if (!Number.isInteger(column) || column < 0 || column >= this.columnCount) {
+        throw new RangeError(`There is no column ${column}.`);
+      }
+      return `c${column + 1}`;
+    });
+  }
+
+  /**
+   * The cells of each column come as one text and are split here: several times as fast as value by value. Each cell adds
+   * one piece, so the number of pieces shows a separator inside a cell.
+   */
+  private async select(where: string, columns: readonly number[]): Promise<StagedRow[]> {
+    const names = this.names(columns);
+    const texts = ['_row::VARCHAR', ...names.map((name) => `coalesce(${name}, '')`)];
+    const result = await this.connection.run(
+      `SELECT count(*)::DOUBLE, count(_issue)::DOUBLE, ${texts.map((text) => `string_agg(${text}, '${SEPARATOR}')`).join()}
+        FROM ${this.source} WHERE ${where}`,
+    );
+    const [count, issues, ...joined] = (await result.getRows())[0] as [number, number, ...string[]];
+    if (count === 0) return [];
+    const split = joined.map((text) => text.split(SEPARATOR));
+    if (split.some((pieces) => pieces.length !== count)) return this.selectSlowly(where, names);
+    const [numbers, ...cells] = split;
+    const rows = new Array<StagedRow>(count);
+    let sorted = true;
+    for (let i = 0; i < count; i++) {
+      const row = Number(numbers[i]);
+      if (i > 0 && row < rows[i - 1].row) sorted = false;
+      const own = new Array<string | null>(cells.length);
+      for (let column = 0; column < cells.length; column++) own[column] = cells[column][i] || null;
+      rows[i] = { row, issue: null, detail: null, cells: own };
+    }
+    // Row groups are read in parallel, and nothing promises in which order they meet.
+    if (!sorted) rows.sort((left, right) => left.row - right.row);
+    if (issues > 0) await this.addIssues(where, rows);
+    return rows;
+  }
+
+  private async addIssues(where: string, rows: StagedRow[]): Promise<void> {
+    const byNumber = new Map(rows.map((row) => [row.row, row]));
+    const result = await this.connection.run(
+      `SELECT _row::DOUBLE, _issue, _detail FROM ${this.source} WHERE ${where} AND _issue IS NOT NULL`,
+    );
+    for (const [number, issue, detail] of (await result.getRows()) as [number, string, string | null][]) {
+      Object.assign(byNumber.get(number) as StagedRow, { issue, detail });
+    }
+  }
+
+  private async selectSlowly(where: string, names: readonly string[]): Promise<StagedRow[]> {
+    const result = await this.connection.run(
+      `SELECT ${['_row::DOUBLE', '_issue', '_detail', ...names].join()} FROM ${this.source} WHERE ${where} ORDER BY _row`,
+    );
+    const rows = (await result.getRows()) as [number, string | null, string | null, ...(string | null)[]][];
+    return rows.map(([row, issue, detail, ...cells]) => ({ row, issue, detail, cells }));
+  }
+}
+
+function integer(row: number): string {
+  if (!Number.isSafeInteger(row)) throw new RangeError(`${row} is no row number.`);
+  return String(row);
+}

@@ -1,0 +1,16 @@
+/** Why a file cannot be read as a table; the file's owner can act on each of them. */
+export type TabularErrorCode =
+  'import-empty' | 'unclosed-quote' | 'header-too-long' | 'too-many-columns' | 'too-many-rows' | 'rows-too-large';
+
+/** A file that cannot be staged. Single bad rows are no such error: they are staged with an issue. */
+export class TabularError extends Error {
+  /** @param line the physical line of the file, counted from 1, where the trouble begins */
+  constructor(
+    readonly code: TabularErrorCode,
+    message: string,
+    readonly line?: number,
+  ) {
+    super(message);
+    this.name = 'TabularError';
+  }
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { authTables } from '@muster/features/auth/auth.entity';
+import { customerTable } from '@muster/features/customers/customers.entity';
+import { importTables } from '@muster/features/imports/imports.entity';
+import { leadTable } from '@muster/features/leads/leads.entity';
+import { readConfig } from '@muster/platform/config/config';
+import { Database } from '@muster/platform/database/database';
+import { migrations } from '@muster/platform/database/migrations/list';
+import { platformTables } from '@muster/platform/database/platform.tables';
+import { RecordIds } from '@muster/platform/database/record-ids';
+import { Transactions } from '@muster/platform/database/transactions';
+import { lendDirectory, lendServerDatabase, testProfile } from './profile';
+
+export const allTables = [...platformTables, ...authTables, leadTable, customerTable, ...importTables];
+
+export interface TestDatabase {
+  database: Database;
+  transactions: Transactions;
+  recordIds: RecordIds;
+  close(): Promise<void>;
+}
+
+/** A migrated, empty store of the tested profile. */
+export async function openTestDatabase(): Promise<TestDatabase> {
+  const onServer = testProfile() === 'services';
+  const lent = onServer ? await lendServerDatabase() : lendDirectory();
+  const config = readConfig(
+    onServer
+      ? { DATABASE_URL: lent.value, JWT_SECRETS: 'Zm9yLXRlc3RzLW9ubHktMDEyMzQ1Njc4OWFiY2RlZg' }
+      : { DATABASE_URL: `sqlite:${join(lent.value, 'test.sqlite')}` },
+  );
+  const database = await Database.open(config, allTables, migrations);
+  await database.migrate();
+  const transactions = new Transactions(database);
+  return {
+    database,
+    transactions,
+    recordIds: new RecordIds(transactions),
+    close: async () => {
+      await database.close();
+      await lent.remove();
+    },
+  };
+}
