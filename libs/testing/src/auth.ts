@@ -12,9 +12,12 @@ import { Outbox } from '@muster/platform/outbox/outbox';
 import { TestDatabase } from './database';
 
 /** The services of users and sessions on a test store, as one process has them. */
-export function buildAuth({ database, transactions }: TestDatabase, env: Record<string, string> = {}) {
+export function buildAuth(
+  { database, transactions }: TestDatabase,
+  env: Record<string, string> = {},
+  passwords = new Passwords(),
+) {
   const config = readConfig(env);
-  const passwords = new Passwords();
   const outbox = new Outbox();
   const tokens = new Tokens([randomBytes(48).toString('base64')]);
   const sessions = new AuthRepository(database);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { FieldError } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
+import { BulkText } from '@muster/platform/database/dialect/bulk-text';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
 import { Outbox } from '@muster/platform/outbox/outbox';
@@ -21,6 +22,12 @@ export class ChunkLost extends Error {}
 
 /** Rows that were free at the look-up were taken at the insert. The transaction is run again. */
 class Raced extends Error {}
+
+/** The rows of a chunk, and the lines of those that may be stored. */
+interface Batch {
+  rows: CheckedRow[];
+  text: BulkText;
+}
 
 /** A stored record that holds an e-mail or phone. */
 interface Holder {
@@ -44,11 +51,11 @@ export class ImportsRunService {
 
   /** @throws {ChunkLost} when the chunk is no longer ours */
   async run(chunk: ClaimedChunk, plan: ImportPlan): Promise<void> {
-    const rows = await this.checkedRows(chunk, plan);
+    const batch = await this.read(chunk, plan);
     const stop = importBatchDuration.startTimer({ target: plan.work.target });
     for (let race = 1; ; race++) {
       try {
-        await this.transactions.run((tx) => this.commit(tx, chunk, plan, rows));
+        await this.transactions.run((tx) => this.commit(tx, chunk, plan, batch));
         stop();
         return;
       } catch (error) {
@@ -57,18 +64,21 @@ export class ImportsRunService {
     }
   }
 
-  private async checkedRows(chunk: ClaimedChunk, plan: ImportPlan): Promise<CheckedRow[]> {
+  private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<Batch> {
     const mine = belongs(chunk.kind, plan.sharing);
     const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
-    return staged.filter(({ row }) => mine(row)).map((row) => checkStaged(plan.check, row));
+    const text = new BulkText();
+    const rows: CheckedRow[] = [];
+    for (const row of staged) if (mine(row.row)) rows.push(checkStaged(plan.check, row, text));
+    return { rows, text };
   }
 
-  private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, rows: CheckedRow[]): Promise<void> {
+  private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, batch: Batch): Promise<void> {
     if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
     const outcomes =
-      chunk.kind === 'distinct' && !sharesKeys(rows)
-        ? await this.insertDistinct(tx, chunk, plan, rows)
-        : await this.insertInOrder(tx, plan, rows);
+      chunk.kind === 'distinct' && !sharesKeys(batch.rows)
+        ? await this.insertDistinct(tx, chunk, plan, batch)
+        : await this.insertInOrder(tx, plan, batch);
     const entries = toEntries(chunk.importId, outcomes);
     const counts = countsOf(entries);
     await this.ledger.add(tx, entries);
@@ -94,12 +104,13 @@ export class ImportsRunService {
     tx: Tx,
     chunk: ClaimedChunk,
     plan: ImportPlan,
-    rows: CheckedRow[],
+    { rows, text }: Batch,
   ): Promise<RowOutcome[]> {
     const drafts = rows.filter((row) => row.draft !== null);
     const inserted = await this.insert(
       tx,
       plan,
+      text,
       drafts.map(({ draft }) => draft),
     );
     if (inserted === drafts.length) return rows.map((row) => toOutcome(plan.work, row, null));
@@ -123,7 +134,7 @@ export class ImportsRunService {
   }
 
   /** Rows that may share an e-mail or phone: looked up first, then accepted one after another in the order of the file. */
-  private async insertInOrder(tx: Tx, plan: ImportPlan, rows: CheckedRow[]): Promise<RowOutcome[]> {
+  private async insertInOrder(tx: Tx, plan: ImportPlan, { rows, text }: Batch): Promise<RowOutcome[]> {
     const drafts = rows.flatMap(({ draft }) => (draft ? [draft] : []));
     const holders = new Holders(plan.work, await this.holdersOf(tx, plan, drafts));
     const accepted: RowDraft[] = [];
@@ -135,19 +146,18 @@ export class ImportsRunService {
       }
       return toOutcome(plan.work, row, taken ?? null);
     });
-    if ((await this.insert(tx, plan, accepted)) !== accepted.length) throw new Raced();
+    if ((await this.insert(tx, plan, text, accepted)) !== accepted.length) throw new Raced();
     return outcomes;
   }
 
-  private insert(tx: Tx, { target }: ImportPlan, drafts: RowDraft[]): Promise<number> {
+  private insert(tx: Tx, { target }: ImportPlan, text: BulkText, drafts: RowDraft[]): Promise<number> {
     if (drafts.length === 0) return Promise.resolve(0);
-    const text = drafts.map(({ line }) => line).join('');
-    return this.database.dialect.bulkInsert(tx.runner, {
-      table: target.table,
-      columns: target.columns,
-      text,
-      count: drafts.length,
-    });
+    const { table, columns } = target;
+    const length = drafts.reduce((sum, { start, end }) => sum + end - start, 0);
+    // Rejected rows write nothing, so unless rows were turned down afterwards the text is taken as it is.
+    const bytes =
+      length === text.length ? text.slice() : Buffer.concat(drafts.map(({ start, end }) => text.slice(start, end)));
+    return this.database.dialect.bulkInsert(tx.runner, { table, columns, bytes, count: drafts.length });
   }
 
   private async storedRows(

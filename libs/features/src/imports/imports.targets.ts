@@ -1,12 +1,14 @@
 import { compileCustomerRow } from '@muster/core/contact/customer-row';
 import { compileLeadRow } from '@muster/core/contact/lead-row';
 import { FieldError } from '@muster/core/errors';
-import { BulkValue, encodeRow, formatTime } from '@muster/platform/database/dialect/dialect';
+import { BulkText, BulkValue } from '@muster/platform/database/dialect/bulk-text';
+import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Import, ImportTarget } from './imports.entity';
 
-/** A row that may be stored: its line for the bulk load, and its unique values. */
+/** A row that may be stored: where its line stands in the chunk's bulk text, and its unique values. */
 export interface RowDraft {
-  line: string;
+  start: number;
+  end: number;
   email: string | null;
   phone: string | null;
 }
@@ -17,8 +19,8 @@ export type CheckedRow =
 
 export type Cell = string | null;
 
-/** Turns the cells of one row (in the order of the mapped columns) into what the store takes. */
-export type RowChecker = (row: number, cells: Cell[]) => CheckedRow;
+/** Turns the cells of one row (in the order of the mapped columns) into what the store takes, written to `text`. */
+export type RowChecker = (row: number, cells: Cell[], text: BulkText) => CheckedRow;
 
 /** Which table an import fills, and how a row becomes a record of it. */
 export interface TargetTable {
@@ -91,10 +93,10 @@ const leads: TargetTable = {
     const read = compileLeadRow(mapping, contextOf(work));
     const own = ownValues(work);
     const assignee = work.options.assignTo ?? null;
-    return (row, cells) => {
+    return (row, cells, text) => {
       const { record: lead, errors } = read(cells);
       if (errors.length > 0) return { row, draft: null, errors };
-      const line = encodeRow([
+      const start = text.add([
         ...own(row),
         lead.name,
         lead.email,
@@ -108,7 +110,7 @@ const leads: TargetTable = {
         lead.imageUrl,
         lead.doNotContact,
       ]);
-      return { row, draft: { line, email: lead.email, phone: lead.phone }, errors: null };
+      return { row, draft: { start, end: text.length, email: lead.email, phone: lead.phone }, errors: null };
     };
   },
 };
@@ -143,17 +145,17 @@ const customers: TargetTable = {
     const read = compileCustomerRow(mapping, contextOf(work));
     const own = ownValues(work);
     const owner = work.options.assignTo ?? null;
-    return (row, cells) => {
+    return (row, cells, text) => {
       const { record: customer, errors } = read(cells);
       if (errors.length > 0) return { row, draft: null, errors };
-      const line = encodeRow([
+      const start = text.add([
         ...own(row),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
         owner,
         mergeTags(customer.tags, work.options.tags),
         metadataOf(customer.phoneExtension, cells, targets.length, unmapped),
       ]);
-      return { row, draft: { line, email: customer.email, phone: customer.phone }, errors: null };
+      return { row, draft: { start, end: text.length, email: customer.email, phone: customer.phone }, errors: null };
     };
   },
 };

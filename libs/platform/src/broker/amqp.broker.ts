@@ -23,6 +23,7 @@ interface Subscription {
 export class AmqpBroker implements Broker {
   private readonly log = logOf('broker');
   private readonly subscriptions: Subscription[] = [];
+  private readonly wakers: (() => void)[] = [];
   private readonly working = new Set<Promise<void>>();
   private connection: ChannelModel | null = null;
   private publisher: ConfirmChannel | null = null;
@@ -37,6 +38,10 @@ export class AmqpBroker implements Broker {
 
   private get exchange(): string {
     return `${this.prefix}.events`;
+  }
+
+  private get wakeExchange(): string {
+    return `${this.prefix}.wake`;
   }
 
   /** Opens the connection. @throws when the broker is not there */
@@ -55,9 +60,11 @@ export class AmqpBroker implements Broker {
       this.publisher.on('close', () => void connection.close().catch(() => undefined));
       this.publisher.setMaxListeners(0);
       await this.publisher.assertExchange(this.exchange, 'topic', { durable: true });
+      await this.publisher.assertExchange(this.wakeExchange, 'fanout', { durable: false });
       this.consumers = [];
       this.connection = connection;
       for (const subscription of this.subscriptions) await this.consume(subscription);
+      if (this.wakers.length > 0) await this.listenForWakes();
     } catch (error) {
       this.connection = null;
       this.publisher = null;
@@ -171,6 +178,28 @@ export class AmqpBroker implements Broker {
         // The channel is closed: the broker delivers the message again by itself.
       }
     }
+  }
+
+  wake(): void {
+    try {
+      this.publisher?.publish(this.wakeExchange, '', Buffer.alloc(0), { persistent: false });
+    } catch {
+      // The connection has just gone: whoever would be woken looks by itself.
+    }
+  }
+
+  async onWake(callback: () => void): Promise<void> {
+    this.wakers.push(callback);
+    if (this.connection && this.wakers.length === 1) await this.listenForWakes();
+  }
+
+  /** A queue of this process alone, gone with its connection. */
+  private async listenForWakes(): Promise<void> {
+    const channel = await this.connection!.createChannel();
+    channel.on('error', (error) => this.log.warn(errorFields(error), 'The channel of wake-ups failed.'));
+    const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true });
+    await channel.bindQueue(queue, this.wakeExchange, '');
+    await channel.consume(queue, () => this.wakers.forEach((callback) => callback()), { noAck: true });
   }
 
   async check(): Promise<void> {

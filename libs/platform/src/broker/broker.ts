@@ -9,6 +9,10 @@ export interface Broker {
   publish(envelopes: EventEnvelope[]): Promise<void>;
   /** Delivers the named events to one consumer; consumers of the same name in several processes share them. */
   subscribe(consumer: string, events: string[], deliver: Deliver): Promise<void>;
+  /** Tells the relays of all processes that the outbox has something. May be lost: relays also look by themselves. */
+  wake(): void;
+  /** Calls back at each {@link wake} of any process. */
+  onWake(callback: () => void): Promise<void>;
   /** @throws when the broker cannot be used now */
   check(): Promise<void>;
   /** Stops delivering and waits for what is being handled. */

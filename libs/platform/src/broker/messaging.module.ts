@@ -42,7 +42,12 @@ import { Redelivery } from './redelivery';
   exports: [Outbox, BROKER, Dispatcher],
 })
 export class MessagingModule implements BeforeApplicationShutdown {
-  constructor(@Inject(BROKER) private readonly broker: Broker) {}
+  constructor(
+    @Inject(BROKER) private readonly broker: Broker,
+    outbox: Outbox,
+  ) {
+    outbox.onCommit(() => broker.wake());
+  }
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.broker.close();
@@ -54,9 +59,9 @@ export class MessagingModule implements BeforeApplicationShutdown {
   providers: [
     {
       provide: Relay,
-      inject: [Database, Transactions, BROKER, Outbox],
-      useFactory: (database: Database, transactions: Transactions, broker: Broker, outbox: Outbox) =>
-        new Relay(database, transactions, broker, outbox),
+      inject: [Database, Transactions, BROKER],
+      useFactory: (database: Database, transactions: Transactions, broker: Broker) =>
+        new Relay(database, transactions, broker),
     },
     {
       provide: Redelivery,
@@ -76,6 +81,7 @@ export class MessagingWorkerModule implements OnApplicationBootstrap, OnModuleDe
 
   async onApplicationBootstrap(): Promise<void> {
     await this.dispatcher.subscribeAll(this.broker);
+    await this.broker.onWake(() => this.relay.nudge());
     this.relay.start();
     this.redelivery.start();
   }

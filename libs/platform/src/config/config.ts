@@ -92,7 +92,8 @@ export class ConfigError extends Error {
 }
 
 /** The configuration of this process: its environment, and what its entry point fixes. @throws ConfigError */
-export const loadConfig = (overrides: Record<string, string> = {}): Config => readConfig({ ...process.env, ...overrides });
+export const loadConfig = (overrides: Record<string, string> = {}): Config =>
+  readConfig({ ...process.env, ...overrides });
 
 /** Reads and checks the configuration. Empty variables count as unset. @throws ConfigError */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
@@ -106,8 +107,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const e = parsed.data;
   const storage = storageOf(e, lines);
   const embedded = !e.DATABASE_URL?.startsWith('m') && !e.BROKER_URL;
-  if (e.PROCESS !== 'all' && embedded) {
-    lines.push(`PROCESS: ${e.PROCESS} needs DATABASE_URL and BROKER_URL; the embedded profile runs as one process`);
+  if (e.PROCESS !== 'all' && !e.BROKER_URL) {
+    lines.push(
+      `PROCESS: ${e.PROCESS} needs DATABASE_URL and BROKER_URL; without a broker everything runs as one process`,
+    );
   }
   if (e.BROKER_URL && !e.DATABASE_URL?.startsWith('m')) lines.push('BROKER_URL: needs DATABASE_URL=mysql://…');
   lines.push(...secretProblems(e.JWT_SECRETS, embedded));

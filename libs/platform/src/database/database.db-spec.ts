@@ -1,5 +1,5 @@
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
-import { BulkValue, encodeRow } from './dialect/dialect';
+import { BulkText, BulkValue } from './dialect/bulk-text';
 
 describe('the store', () => {
   let store: TestDatabase;
@@ -109,15 +109,18 @@ describe('the store', () => {
       new Date(0),
       1,
     ];
-    const load = (rows: BulkValue[][]) =>
-      store.transactions.run((tx) =>
+    const load = (rows: BulkValue[][]) => {
+      const text = new BulkText(16);
+      for (const values of rows) text.add(values);
+      return store.transactions.run((tx) =>
         store.database.dialect.bulkInsert(tx.runner, {
           table: 'leads',
           columns,
-          text: rows.map(encodeRow).join(''),
+          bytes: text.slice(),
           count: rows.length,
         }),
       );
+    };
 
     it('keeps every character, and null apart from text', async () => {
       const nasty = ['tab\tnew\nline\\N', '\\', '日本 🙂', 'quote \' " `', '\\N', 'ends with \\', '\0nul', 'cr\r'];

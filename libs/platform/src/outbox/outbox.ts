@@ -19,7 +19,7 @@ export class Outbox {
     return id;
   }
 
-  /** Calls back after each commit that said something, so that the relay of this process need not wait for its poll. */
+  /** Calls back after each commit that said something, so that a relay can be woken. */
   onCommit(nudge: () => void): void {
     this.nudge = nudge;
   }

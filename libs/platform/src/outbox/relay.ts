@@ -6,7 +6,6 @@ import { Transactions } from '../database/transactions';
 import { errorFields, logOf } from '../observability/logger';
 import { eventsPublished } from '../observability/metrics';
 import { Loop } from '../observability/loop';
-import { Outbox } from './outbox';
 
 const BATCH = 200;
 /** How long a relay has for one batch before another may publish it too, in milliseconds. */
@@ -35,13 +34,15 @@ export class Relay {
     private readonly database: Database,
     private readonly transactions: Transactions,
     private readonly broker: Broker,
-    outbox: Outbox,
-  ) {
-    outbox.onCommit(() => this.loop.nudge());
-  }
+  ) {}
 
   start(): void {
     this.loop.start();
+  }
+
+  /** Says that there may be something to publish. */
+  nudge(): void {
+    this.loop.nudge();
   }
 
   async stop(): Promise<void> {

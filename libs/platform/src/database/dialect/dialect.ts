@@ -1,12 +1,12 @@
 import { DataSource, QueryRunner } from 'typeorm';
 import { Flavor, TableDefinition } from './columns';
 
-/** Rows for a bulk load: one text, a line a row, in the format of MySQL's LOAD DATA (see {@link encodeRow}). */
+/** Rows for a bulk load. */
 export interface BulkRows {
   table: string;
   columns: string[];
-  /** Lines end with `\n`, cells are separated by `\t`, `\N` is null, backslash escapes. */
-  text: string;
+  /** Lines that {@link BulkText} wrote; all of one, or some of its parts one after another. */
+  bytes: Buffer;
   count: number;
 }
 
@@ -33,34 +33,9 @@ export interface Dialect {
 
 export type MigrationClass = new () => import('typeorm').MigrationInterface;
 
-export type BulkValue = string | number | boolean | Date | null;
-
-/** One line of a bulk load, with its line end. */
-export function encodeRow(values: BulkValue[]): string {
-  let line = '';
-  for (let index = 0; index < values.length; index++) {
-    if (index > 0) line += '\t';
-    line += encodeValue(values[index]);
-  }
-  return line + '\n';
-}
-
-const SPECIAL = /[\\\t\n\r\0]/;
-const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r', '\0': '\\0' };
-
-function encodeValue(value: BulkValue | undefined): string {
-  if (typeof value === 'string') {
-    return SPECIAL.test(value) ? value.replace(/[\\\t\n\r\0]/g, (char) => ESCAPES[char]!) : value;
-  }
-  if (value === null || value === undefined) return '\\N';
-  if (typeof value === 'number') return String(value);
-  if (typeof value === 'boolean') return value ? '1' : '0';
-  return formatTime(value);
-}
-
 const UNESCAPES: Record<string, string> = { t: '\t', n: '\n', r: '\r', '0': '\0', '\\': '\\' };
 
-/** The opposite of {@link encodeRow}, without the line end. */
+/** The cells of one line of a bulk load, without its line end. */
 export function decodeRow(line: string): (string | null)[] {
   const cells: (string | null)[] = line.split('\t');
   if (!line.includes('\\')) return cells;

@@ -88,7 +88,7 @@ export class MysqlDialect implements Dialect {
       }
     }
     let inserted = 0;
-    const lines = rows.text.split('\n');
+    const lines = rows.bytes.toString().split('\n');
     for (let start = 0; start < rows.count; start += INSERT_ROWS_AT_ONCE) {
       const values = lines.slice(start, Math.min(start + INSERT_ROWS_AT_ONCE, rows.count)).map(decodeRow);
       const sql = `INSERT IGNORE INTO ${rows.table} (${rows.columns.join(', ')}) VALUES ?`;
@@ -101,7 +101,7 @@ export class MysqlDialect implements Dialect {
     const sql =
       `LOAD DATA LOCAL INFILE 'rows' INTO TABLE ${rows.table} CHARACTER SET utf8mb4 ` +
       `FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (${rows.columns.join(', ')})`;
-    const infileStreamFactory = () => Readable.from([Buffer.from(rows.text)], { objectMode: false });
+    const infileStreamFactory = () => Readable.from([rows.bytes], { objectMode: false });
     return this.bulkStatement(connection, { sql, infileStreamFactory }, rows.count);
   }
 

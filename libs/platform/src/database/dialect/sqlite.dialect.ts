@@ -65,11 +65,8 @@ export class SqliteDialect implements Dialect {
       `INSERT INTO ${rows.table} (${rows.columns.join(', ')}) VALUES (${marks}) ON CONFLICT DO NOTHING`,
     );
     let inserted = 0;
-    let start = 0;
-    for (let end = rows.text.indexOf('\n'); end >= 0; end = rows.text.indexOf('\n', start)) {
-      inserted += statement.run(decodeRow(rows.text.slice(start, end))).changes;
-      start = end + 1;
-    }
+    for (const line of rows.bytes.toString().split('\n', rows.count))
+      inserted += statement.run(decodeRow(line)).changes;
     return inserted;
   }
 
