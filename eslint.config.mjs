@@ -23,7 +23,16 @@ export default tseslint.config(
   },
   {
     files: ['libs/platform/src/config/**', 'libs/testing/**', '**/*.spec.ts', '**/*.db-spec.ts', '**/*.e2e-spec.ts'],
-    rules: { 'no-restricted-properties': 'off' },
+    rules: {
+      'no-restricted-properties': 'off',
+      // What an HTTP call answered is looked at piece by piece.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-explicit-any': 'off',
+    },
   },
   {
     files: ['**/*.mjs', '**/*.cjs', '**/*.js'],

@@ -19,7 +19,7 @@ async function main(): Promise<void> {
       httpAdapter(config),
       { logger: false },
     );
-    app.setGlobalPrefix(API_PREFIX, { exclude: ['health/(.*)', 'metrics'] });
+    app.setGlobalPrefix(API_PREFIX, { exclude: ['health/{*path}', 'metrics'] });
     process.stdout.write(`${JSON.stringify(createDocument(app), null, 2)}\n`);
     await app.close();
   } finally {

@@ -156,17 +156,14 @@ describe('imports', () => {
       const bytes = Buffer.from(`\ufeff${text}`, 'utf16le');
       return bigEndian ? bytes.swap16() : bytes;
     };
-    const good = (tag: string, delimiter = ',', end = '\n') =>
-      ['name', 'email', 'company'].join(delimiter) +
-      end +
-      [
-        ['Ida', 'Jens']
-          .map((name) =>
-            [name, `${name.toLowerCase()}@${tag}.example.com`, `"Co${delimiter} ""X""${end}Line"`].join(delimiter),
-          )
-          .join(end),
-      ] +
-      end;
+    const good = (tag: string, delimiter = ',', end = '\n') => {
+      const people = ['Ida', 'Jens'].map((name) => [
+        name,
+        `${name.toLowerCase()}@${tag}.example.com`,
+        `"Co${delimiter} ""X""${end}Line"`,
+      ]);
+      return [['name', 'email', 'company'], ...people].map((cells) => cells.join(delimiter) + end).join('');
+    };
 
     it.each<[string, (tag: string) => string | Uint8Array]>([
       ['with a byte order mark', (tag) => `\ufeff${good(tag)}`],

@@ -17,7 +17,7 @@ export function testProfile(): Profile {
 /** Something of its own for one test file, and how to take it away again. */
 export interface Lent<T> {
   value: T;
-  remove(): Promise<void>;
+  remove: () => Promise<void>;
 }
 
 export function lendDirectory(): Lent<string> {

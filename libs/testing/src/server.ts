@@ -26,7 +26,7 @@ export class Process {
         AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
         AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
         ...env,
-      } as NodeJS.ProcessEnv,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout!.on('data', (chunk: Buffer) => this.read(chunk));
@@ -171,7 +171,7 @@ export class Server {
   ): Promise<Answer> {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.set(name, value);
-    form.set('file', new Blob([content as Uint8Array<ArrayBuffer>]), fileName);
+    form.set('file', new Blob([content]), fileName);
     return this.request('POST', '/imports', form);
   }
 

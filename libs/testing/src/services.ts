@@ -41,7 +41,7 @@ export async function openTestServices(...features: Type[]): Promise<TestService
     const { identifiers } = await store.transactions.run((tx) =>
       tx.manager.getRepository<T>(table).insert(values as T),
     );
-    return Number(identifiers[0]!.id);
+    return Number(identifiers[0].id);
   };
   return {
     ...store,

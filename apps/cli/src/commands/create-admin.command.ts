@@ -31,5 +31,5 @@ async function firstLine(): Promise<string> {
     text += String(chunk);
     if (text.includes('\n')) break;
   }
-  return text.split(/\r?\n/)[0]!;
+  return text.split(/\r?\n/)[0];
 }

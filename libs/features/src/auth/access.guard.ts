@@ -26,8 +26,8 @@ export class AccessGuard implements CanActivate, OnModuleInit {
       const { prototype } = metatype as { prototype: Record<string, object> };
       return this.scanner
         .getAllMethodNames(prototype)
-        .filter((method) => Reflect.hasMetadata(ROUTE_METHOD, prototype[method]!))
-        .filter((method) => !this.ruleOf(prototype[method]!, metatype as object))
+        .filter((method) => Reflect.hasMetadata(ROUTE_METHOD, prototype[method]))
+        .filter((method) => !this.ruleOf(prototype[method], metatype as object))
         .map((method) => `${name}.${method}`);
     });
     if (open.length > 0) throw new Error(`Routes that do not say who may enter (@Allow, @Public): ${open.join(', ')}.`);

@@ -1,7 +1,7 @@
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsNotEmpty, IsOptional, IsString, Length, MaxLength } from 'class-validator';
+import { IsBoolean, IsNotEmpty, IsOptional, IsString, Length, MaxLength, ValidateBy } from 'class-validator';
 import type { Role } from '@muster/core/permissions';
-import { trimText } from '@muster/core/contact/text';
+import { codePointLength, trimText } from '@muster/core/contact/text';
 import { PageMetaDto } from '@muster/platform/http/list-query.dto';
 import { PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
 
@@ -9,10 +9,26 @@ import { PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
 export const Trimmed = () =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? trimText(value) : value));
 
+/**
+ * A text of so many code points, as a column counts them (`Length` does not count variation selectors), without control
+ * characters and halves of characters.
+ */
+export const IsTextOf = (min: number, max: number) =>
+  ValidateBy({
+    name: 'isText',
+    validator: {
+      validate: (value) => {
+        if (typeof value !== 'string' || /[\p{Cc}\p{Cs}]/u.test(value)) return false;
+        const length = codePointLength(value);
+        return length >= min && length <= max;
+      },
+      defaultMessage: () => `$property must be a text of ${min} to ${max} characters, without control characters`,
+    },
+  });
+
 export class RegisterBody {
   @Trimmed()
-  @IsString()
-  @Length(2, 100)
+  @IsTextOf(2, 100)
   name: string;
 
   @IsString()
@@ -37,8 +53,7 @@ export class LoginBody {
 
   /** A name for this device in the list of sessions. */
   @Trimmed()
-  @IsString()
-  @MaxLength(100)
+  @IsTextOf(0, 100)
   @IsOptional()
   device?: string;
 }
@@ -46,14 +61,14 @@ export class LoginBody {
 export class RefreshBody {
   @IsString()
   @IsNotEmpty()
-  @MaxLength(200)
+  @MaxLength(4096)
   refreshToken: string;
 }
 
 export class LogoutBody {
   /** Ends the session of this token; without it, the one of the access token. */
   @IsString()
-  @MaxLength(200)
+  @MaxLength(4096)
   @IsOptional()
   refreshToken?: string;
 

@@ -1,11 +1,6 @@
 import { Permission } from '@muster/core/permissions';
 import { Principal, requireScope } from '@muster/core/principal';
-
-/** A condition for a WHERE clause, with its parameters. */
-export interface SqlCondition {
-  sql: string;
-  params: unknown[];
-}
+import { SqlCondition } from '@muster/platform/database/record-table';
 
 /** The columns of a table that say whose a record is. */
 export interface OwnedColumns {

@@ -44,7 +44,7 @@ export class AuthRepository {
 
   async insertSession(tx: Tx, session: Omit<Session, 'id'>): Promise<number> {
     const { identifiers } = await tx.manager.getRepository<Session>('sessions').insert(session);
-    return Number(identifiers[0]!.id);
+    return Number(identifiers[0].id);
   }
 
   async useSession(tx: Tx, id: number, lastUsedAt: Date, expiresAt: Date): Promise<void> {

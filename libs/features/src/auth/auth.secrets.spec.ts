@@ -19,7 +19,7 @@ describe('token secrets', () => {
 
   it('are generated once and kept, for the owner only', async () => {
     const [secret] = await tokenSecrets([], directory);
-    expect(Buffer.from(secret!, 'base64')).toHaveLength(48);
+    expect(Buffer.from(secret, 'base64')).toHaveLength(48);
     expect(await tokenSecrets([], directory)).toEqual([secret]);
     expect(readdirSync(directory)).toEqual(['secrets.json']);
     expect(statSync(join(directory, 'secrets.json')).mode & 0o777).toBe(0o600);

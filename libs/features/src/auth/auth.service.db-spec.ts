@@ -2,6 +2,7 @@ import { ProblemError } from '@muster/core/errors';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { buildAuth } from '@muster/testing/auth';
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
+import { Passwords } from './auth.passwords';
 import { SignIn } from './auth.service';
 import { sha256 } from './auth.tokens';
 
@@ -28,7 +29,7 @@ describe('sessions', () => {
     );
   const change = (sql: string, ...params: unknown[]) => store.transactions.run((tx) => tx.query(sql, params));
   const count = async (sql: string, ...params: unknown[]) =>
-    Number((await store.database.query<{ n: number }>(sql, params))[0]!.n);
+    Number((await store.database.query<{ n: number }>(sql, params))[0].n);
   const liveLeaves = (signIn: SignIn) =>
     count(
       `SELECT COUNT(*) AS n FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
@@ -101,7 +102,7 @@ describe('sessions', () => {
       expect(new Set(answers.map(({ refreshToken }) => refreshToken)).size).toBe(1);
       expect(await liveLeaves(first)).toBe(1);
       expect(await count('SELECT COUNT(*) AS n FROM sessions WHERE user_id = ?', first.user.id)).toBe(1);
-      expect(await codeOf(refresh(answers[49]!.refreshToken))).toBe('accepted');
+      expect(await codeOf(refresh(answers[49].refreshToken))).toBe('accepted');
     });
 
     it('expire', async () => {
@@ -168,6 +169,19 @@ describe('sessions', () => {
       expect(codes.filter((code) => code === 'account-locked')).toHaveLength(15);
     });
 
+    it('lock out the right one that was being checked meanwhile', async () => {
+      const { user } = await register();
+      class Slow extends Passwords {
+        override async fits(hash: string | null, password: string): Promise<boolean> {
+          const fits = await super.fits(hash, password);
+          for (let n = 0; n < 5; n++) await wrong(user.email);
+          return fits;
+        }
+      }
+      const slow = buildAuth(store, {}, new Slow());
+      expect(await codeOf(slow.auth.login({ email: user.email, password: PASSWORD }))).toBe('account-locked');
+    });
+
     it('do not lock out right ones at once', async () => {
       const { user } = await register();
       const codes = await Promise.all(Array.from({ length: 12 }, () => codeOf(login(user.email))));
@@ -222,9 +236,9 @@ describe('sessions', () => {
     const { data, meta } = await services.auth.sessions(principal, 1, 20);
     expect(meta.total).toBe(2);
     expect(data.map(({ userId }) => userId)).toEqual([mine.user.id, mine.user.id]);
-    expect(await codeOf(services.auth.endSession(stranger, data[0]!.id))).toBe('not-found');
-    await services.auth.endSession(principal, data[0]!.id);
-    expect(await codeOf(services.auth.endSession(principal, data[0]!.id))).toBe('not-found');
+    expect(await codeOf(services.auth.endSession(stranger, data[0].id))).toBe('not-found');
+    await services.auth.endSession(principal, data[0].id);
+    expect(await codeOf(services.auth.endSession(principal, data[0].id))).toBe('not-found');
     expect((await services.auth.sessions(principal, 1, 20)).meta.total).toBe(1);
   });
 

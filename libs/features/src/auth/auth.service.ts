@@ -231,7 +231,7 @@ export class AuthService {
     const token = await this.repository.findToken(tx, tokenHash);
     if (!token?.alive || token.expiresAt <= now) return { kind: 'unknown' };
     if (!token.rotatedAt && (await this.repository.rotateToken(tx, tokenHash, now))) {
-      const next = children[0]!;
+      const next = children[0];
       const expiresAt = new Date(now.getTime() + REFRESH_LIFETIME);
       await this.repository.insertToken(tx, { tokenHash: sha256(next), sessionId: token.sessionId, expiresAt });
       await this.repository.useSession(tx, token.sessionId, now, expiresAt);

@@ -40,7 +40,7 @@ describe('access tokens', () => {
       .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, number>);
     expect(head).toEqual({ alg: 'HS256', typ: 'at+jwt' });
     expect(body).toMatchObject({ iss: 'muster', aud: 'muster-api', sub: '7', sid: 3 });
-    expect(body!.exp! - body!.iat!).toBe(900);
+    expect(body.exp - body.iat).toBe(900);
   });
 
   it.each([
@@ -87,7 +87,7 @@ describe('refresh tokens', () => {
   it('lead to one next token, which depends on the secret', () => {
     const parent = 'parent';
     const [child] = new Tokens([SECRET]).childrenOf(parent);
-    expect(Buffer.from(child!, 'base64url')).toHaveLength(32);
+    expect(Buffer.from(child, 'base64url')).toHaveLength(32);
     expect(new Tokens([SECRET]).childrenOf(parent)).toEqual([child]);
     expect(new Tokens([OTHER, SECRET]).childrenOf(parent)[1]).toBe(child);
     expect(new Tokens([OTHER]).childrenOf(parent)).not.toContain(child);

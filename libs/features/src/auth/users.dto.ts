@@ -3,7 +3,7 @@ import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, M
 import { ROLES } from '@muster/core/permissions';
 import type { Role } from '@muster/core/permissions';
 import { PageMetaDto } from '@muster/platform/http/list-query.dto';
-import { Trimmed, UserView } from './auth.dto';
+import { IsTextOf, Trimmed, UserView } from './auth.dto';
 import { PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
 
 /** The property may be left out, but not be null. */
@@ -48,8 +48,7 @@ export class ListUsersQuery extends PageQuery {
 
 export class CreateUserBody {
   @Trimmed()
-  @IsString()
-  @Length(2, 100)
+  @IsTextOf(2, 100)
   name: string;
 
   @IsString()
@@ -78,8 +77,7 @@ export class CreateUserBody {
 
 export class UpdateUserBody {
   @Trimmed()
-  @IsString()
-  @Length(2, 100)
+  @IsTextOf(2, 100)
   @MayBeLeftOut()
   name?: string;
 
@@ -123,15 +121,13 @@ export class UserPage {
 
 export class TeamBody {
   @Trimmed()
-  @IsString()
-  @Length(1, 100)
+  @IsTextOf(1, 100)
   name: string;
 }
 
 export class UpdateTeamBody {
   @Trimmed()
-  @IsString()
-  @Length(1, 100)
+  @IsTextOf(1, 100)
   @MayBeLeftOut()
   name?: string;
 }

@@ -46,7 +46,7 @@ export class UsersRepository {
 
   async insert(tx: Tx, user: Omit<User, 'id'>): Promise<User> {
     const { identifiers } = await tx.manager.getRepository<User>('users').insert({ ...user });
-    return { ...user, id: Number(identifiers[0]!.id) };
+    return { ...user, id: Number(identifiers[0].id) };
   }
 
   /** Reads a user and holds the row until the transaction ends, so that changes of one user follow one another. */
@@ -89,7 +89,7 @@ export class UsersRepository {
 
   async insertTeam(tx: Tx, team: Omit<Team, 'id'>): Promise<Team> {
     const { identifiers } = await tx.manager.getRepository<Team>('teams').insert({ ...team });
-    return { ...team, id: Number(identifiers[0]!.id) };
+    return { ...team, id: Number(identifiers[0].id) };
   }
 
   async updateTeam(tx: Tx, id: number, values: Partial<Team>): Promise<void> {

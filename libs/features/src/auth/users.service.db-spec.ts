@@ -44,8 +44,8 @@ describe('users and teams', () => {
         expect(made).toHaveLength(1);
         expect(made[0]!.email).toBe('admin@muster.local');
         expect(made[0]!.password).toMatch(/^[A-Za-z2-9]{20}$/);
-        expect(await processes[0]!.admins.ensureAdmin()).toBeNull();
-        const signedIn = await processes[1]!.auth.login({ email: made[0]!.email, password: made[0]!.password! });
+        expect(await processes[0].admins.ensureAdmin()).toBeNull();
+        const signedIn = await processes[1].auth.login({ email: made[0]!.email, password: made[0]!.password! });
         expect(signedIn.user.role).toBe('admin');
       } finally {
         await empty.close();
@@ -79,12 +79,13 @@ describe('users and teams', () => {
     });
 
     it('stays when all are demoted at once', async () => {
-      const others = await Promise.all([create('admin'), create('admin'), create('admin')]);
-      const ids = [admin.userId, ...others.map(({ id }) => id)];
-      const codes = await Promise.all(ids.map((id) => codeOf(services.users.update(admin, id, { role: 'agent' }))));
-      expect(codes.filter((code) => code === 'accepted')).toHaveLength(3);
-      expect(codes.filter((code) => code === 'last-admin')).toHaveLength(1);
-      admin = await services.auth.systemPrincipal();
+      for (let round = 0; round < 3; round++) {
+        const others = await Promise.all([create('admin'), create('admin'), create('admin'), create('admin')]);
+        const ids = [admin.userId, ...others.map(({ id }) => id)];
+        const codes = await Promise.all(ids.map((id) => codeOf(services.users.update(admin, id, { role: 'agent' }))));
+        expect(codes.sort()).toEqual(['accepted', 'accepted', 'accepted', 'accepted', 'last-admin']);
+        admin = await services.auth.systemPrincipal();
+      }
     });
 
     it('is not counted among the suspended', async () => {
@@ -121,6 +122,8 @@ describe('users and teams', () => {
       const { accessToken } = await login(user);
       await services.users.remove(admin, user.id);
       expect(await codeOf(services.auth.authenticate(accessToken))).toBe('session-ended');
+      const open = 'SELECT id FROM sessions WHERE user_id = ? AND revoked_at IS NULL';
+      expect(await store.database.query(open, [user.id])).toEqual([]);
       expect(await codeOf(login(user))).toBe('invalid-credentials');
       expect(await codeOf(services.users.get(admin, user.id))).toBe('not-found');
       expect(await codeOf(services.users.update(admin, user.id, { active: true }))).toBe('not-found');

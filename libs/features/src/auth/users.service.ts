@@ -56,7 +56,8 @@ export class UsersService {
 
   async get(principal: Principal, id: number): Promise<User> {
     const user = await this.repository.find(id);
-    const mine = requireScope(principal, 'users:read') === 'all' || user?.teamId === principal.teamId;
+    const scope = requireScope(principal, 'users:read');
+    const mine = scope === 'all' || (principal.teamId !== null && user?.teamId === principal.teamId);
     if (!user || !mine) throw notFound();
     return user;
   }

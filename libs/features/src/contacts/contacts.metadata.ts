@@ -35,6 +35,7 @@ export function keepExtension(
   const metadata = change.metadata ?? current.metadata;
   if (change.phoneExtension) return { ...metadata, phoneExtension: change.phoneExtension };
   if (change.metadata || change.phone === undefined || change.phone === current.phone) return metadata;
-  const { phoneExtension: _gone, ...rest } = metadata;
+  const rest = { ...metadata };
+  delete rest.phoneExtension;
   return rest;
 }

@@ -147,18 +147,11 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
    */
   replace(principal: Principal, id: number, body: B, ifMatch?: string): Promise<R> {
     const { record, errors } = this.kind.check(body, this.context);
-    const { doNotContact: _default, ...fields } = record;
-    const changes = { ...fields, ...(body.doNotContact === undefined ? {} : { doNotContact: body.doNotContact }) };
+    const changes = { ...record };
+    if (body.doNotContact === undefined) delete changes.doNotContact;
     const given = this.assigneeOf(body);
     const assignee = given === undefined && this.holds(principal, 'assign') ? null : given;
-    return this.change(
-      principal,
-      id,
-      changes as ContactFields<R>,
-      errors,
-      { metadata: body.metadata ?? {}, assignee },
-      ifMatch,
-    );
+    return this.change(principal, id, changes, errors, { metadata: body.metadata ?? {}, assignee }, ifMatch);
   }
 
   /**

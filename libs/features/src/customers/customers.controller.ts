@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Principal } from '@muster/core/principal';
 import { Allow, Caller } from '@muster/platform/http/access';
-import { etagOf } from '@muster/platform/http/etag';
+import { ApiIfMatch, etagOf } from '@muster/platform/http/etag';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import { API_PREFIX } from '@muster/platform/http/server';
 import {
@@ -58,6 +58,7 @@ export class CustomersController {
   /** Replaces a customer: what the body leaves out is cleared, but for `doNotContact`. */
   @Put(':id')
   @Allow('customers:write')
+  @ApiIfMatch()
   async replace(
     @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,
@@ -71,6 +72,7 @@ export class CustomersController {
   /** Changes the fields that the body names. */
   @Patch(':id')
   @Allow('customers:write')
+  @ApiIfMatch()
   async patch(
     @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,
@@ -84,6 +86,7 @@ export class CustomersController {
   @Delete(':id')
   @HttpCode(204)
   @Allow('customers:delete')
+  @ApiIfMatch()
   remove(
     @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,

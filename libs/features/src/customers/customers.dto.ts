@@ -1,4 +1,4 @@
-import { ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf } from 'class-validator';
 import { PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
@@ -171,7 +171,7 @@ export class CustomerView {
   country: string | null;
   zipCode: string | null;
   notes: string | null;
-  @ApiPropertyOptional({ enum: CUSTOMER_STATUSES, required: true })
+  @ApiProperty({ enum: CUSTOMER_STATUSES })
   status: CustomerStatus;
   ownerId: number | null;
   tags: string[];

@@ -87,7 +87,7 @@ export class ImportsAnalyzeService {
     const table = await StagedTable.open(parquet, staged.columns.length);
     try {
       const profiles = await table.profile();
-      const columns = staged.columns.map((name, index) => ({ name, ...profiles[index]! }));
+      const columns = staged.columns.map((name, index) => ({ name, ...profiles[index] }));
       const { suggestions } = suggest(work.target, columns);
       const mapping = work.mapping
         ? checkMapping(work.target, staged.columns, work.mapping)
@@ -95,8 +95,8 @@ export class ImportsAnalyzeService {
       const analysis: Analysis = {
         columns: columns.map(({ name, type, filled, empty, distinct, samples }, index) => ({
           ...{ name, type, filled, empty, distinct, samples },
-          suggestedTarget: suggestions[index]!.target,
-          confidence: suggestions[index]!.confidence,
+          suggestedTarget: suggestions[index].target,
+          confidence: suggestions[index].confidence,
         })),
         encoding: staged.encoding,
         delimiter: staged.delimiter,

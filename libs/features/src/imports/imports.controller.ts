@@ -76,7 +76,7 @@ export class ImportsController {
         const { id, status } = await this.imports.create(caller, file, wanted);
         accepted.push({ id, status });
       }
-      return accepted.length === 1 ? accepted[0]! : { imports: accepted };
+      return accepted.length === 1 ? accepted[0] : { imports: accepted };
     } finally {
       await discard(files);
     }

@@ -1,5 +1,6 @@
 import { Transform, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { PageMetaDto } from '@muster/platform/http/list-query.dto';
 import { DUPLICATE_POLICIES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
 import type { DuplicatePolicy, ImportStatus, ImportTarget, Outcome } from './imports.entity';
 
@@ -109,21 +110,14 @@ export class LedgerRowView {
   values: Record<string, string | null>;
 }
 
-export class PageMeta {
-  page: number;
-  limit: number;
-  total: number;
-  nextCursor: string | null;
-}
-
 export class ImportPage {
   data: ImportView[];
-  meta: PageMeta;
+  meta: PageMetaDto;
 }
 
 export class LedgerPage {
   data: LedgerRowView[];
-  meta: PageMeta;
+  meta: PageMetaDto;
 }
 
 export class ImportsAccepted {

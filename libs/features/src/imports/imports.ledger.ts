@@ -166,7 +166,7 @@ export class ImportLedger {
       [importId, ...(outcome ? [outcome] : []), offset, offset + limit],
     );
     if (stored.length === 0) return [];
-    const { first_row, last_row, running } = stored[0]!;
+    const { first_row, last_row, running } = stored[0];
     const before = Number(running) - (Number(last_row) - Number(first_row) + 1);
     return expand(stored, Number(first_row) + (offset - before), limit);
   }

@@ -62,7 +62,7 @@ export function planChunks(importId: number, totalRows: number, batchRows: numbe
   for (let first = 1; first <= totalRows; first += batchRows)
     add('distinct', first, Math.min(first + batchRows - 1, totalRows));
   for (let start = 0; start < sharing.length; start += batchRows) {
-    add('sharing', sharing[start]!, sharing[Math.min(start + batchRows, sharing.length) - 1]!);
+    add('sharing', sharing[start], sharing[Math.min(start + batchRows, sharing.length) - 1]);
   }
   return chunks;
 }
@@ -136,7 +136,7 @@ export class ImportPlans {
     const check = target.checker(
       work,
       mapped.map((entry) => entry.target),
-      kept.map((index) => analysis.columns[index]!.name),
+      kept.map((index) => analysis.columns[index].name),
     );
     return {
       work,
@@ -161,7 +161,7 @@ function contains(sorted: Uint32Array, value: number): boolean {
   let high = sorted.length - 1;
   while (low <= high) {
     const middle = (low + high) >>> 1;
-    const found = sorted[middle]!;
+    const found = sorted[middle];
     if (found === value) return true;
     if (found < value) low = middle + 1;
     else high = middle - 1;

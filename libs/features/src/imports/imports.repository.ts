@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { QueryResult, Tx } from '@muster/platform/database/transactions';
-import { SqlCondition } from '../auth/auth.policy';
+import { SqlCondition } from '@muster/platform/database/record-table';
 import { Import, ImportChunk, ImportFailure, ImportStatus } from './imports.entity';
 
 /** A chunk that this worker has claimed, with the token that proves it. */
@@ -32,7 +32,7 @@ export class ImportsRepository {
 
   async insert(tx: Tx, values: Partial<Import>): Promise<number> {
     const { identifiers } = await tx.manager.getRepository<Import>('imports').insert(values);
-    return Number(identifiers[0]!.id);
+    return Number(identifiers[0].id);
   }
 
   find(id: number): Promise<Import | null> {

@@ -94,7 +94,7 @@ describe('running an import', () => {
   const claim = (plan: ImportPlan, lease = 60_000): Promise<ClaimedChunk | null> =>
     store.transactions.run((tx) => repository.claimChunk(tx, plan.work.id, lease, store.database.dialect.skipLocked));
   const count = async (sql: string, params: unknown[]) =>
-    Number((await store.database.query<{ n: number }>(sql, params))[0]!.n);
+    Number((await store.database.query<{ n: number }>(sql, params))[0].n);
   const leadsOf = ({ work }: ImportPlan) =>
     count('SELECT COUNT(*) AS n FROM leads WHERE origin_import_id = ?', [work.id]);
   const eventsOf = ({ work }: ImportPlan) =>
@@ -143,7 +143,7 @@ describe('running an import', () => {
 
   it('does not hand out the rows that share before all the others are done', async () => {
     const rows = people('order', 30);
-    rows[14] = rows[2]!.toUpperCase();
+    rows[14] = rows[2].toUpperCase();
     const plan = await planned(rows, 10);
     const claims = [await claim(plan), await claim(plan), await claim(plan)];
     expect(claims.map((chunk) => chunk!.kind)).toEqual(['distinct', 'distinct', 'distinct']);
@@ -213,7 +213,7 @@ describe('running an import', () => {
     expect(rows.map(({ row }) => row)).toEqual(
       [...Array(50).keys()].map((n) => n + 1).filter((row) => row <= 10 || row > 20),
     );
-    expect(rows[0]!.errors![0]!.code).toBe('cancelled');
+    expect(rows[0].errors![0].code).toBe('cancelled');
     expect(await leadsOf(plan)).toBe(10);
   });
 });

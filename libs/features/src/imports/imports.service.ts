@@ -116,7 +116,7 @@ export class ImportsService {
 
   async view(principal: Principal, id: number): Promise<ImportView> {
     const work = await this.get(principal, id);
-    return toView(work, (await this.ledger.counts([id])).get(id)!);
+    return toView(work, (await this.ledger.counts([id])).get(id));
   }
 
   async list(principal: Principal, page: number, limit: number): Promise<Page<ImportView>> {
@@ -124,7 +124,7 @@ export class ImportsService {
     const { rows, total } = await this.repository.page(visible, (page - 1) * limit, limit);
     const counts = await this.ledger.counts(rows.map(({ id }) => id));
     return {
-      data: rows.map((work) => toView(work, counts.get(work.id)!)),
+      data: rows.map((work) => toView(work, counts.get(work.id))),
       meta: { page, limit, total, nextCursor: null },
     };
   }

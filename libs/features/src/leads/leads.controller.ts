@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Principal } from '@muster/core/principal';
 import { Allow, Caller } from '@muster/platform/http/access';
-import { etagOf } from '@muster/platform/http/etag';
+import { ApiIfMatch, etagOf } from '@muster/platform/http/etag';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import { API_PREFIX } from '@muster/platform/http/server';
 import { LeadInput, LeadPage, LeadPatch, LeadView, ListLeadsQuery, toLeadView } from './leads.dto';
@@ -51,6 +51,7 @@ export class LeadsController {
   /** Replaces a lead: what the body leaves out is cleared, but for `doNotContact`. */
   @Put(':id')
   @Allow('leads:write')
+  @ApiIfMatch()
   async replace(
     @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,
@@ -64,6 +65,7 @@ export class LeadsController {
   /** Changes the fields that the body names. */
   @Patch(':id')
   @Allow('leads:write')
+  @ApiIfMatch()
   async patch(
     @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,
@@ -77,6 +79,7 @@ export class LeadsController {
   @Delete(':id')
   @HttpCode(204)
   @Allow('leads:delete')
+  @ApiIfMatch()
   remove(
     @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,

@@ -1,4 +1,4 @@
-import { ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf } from 'class-validator';
 import { PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
@@ -111,7 +111,7 @@ export class LeadView {
   email: string | null;
   /** E.164. */
   phone: string | null;
-  @ApiPropertyOptional({ enum: LEAD_STATUSES, required: true })
+  @ApiProperty({ enum: LEAD_STATUSES })
   status: LeadStatus;
   source: string;
   company: string | null;

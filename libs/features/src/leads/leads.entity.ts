@@ -43,7 +43,7 @@ export const leadTable: TableDefinition = {
     tags: column.json(),
     customFields: column.json(),
     metadata: column.json(),
-    imageUrl: column.text(500, { nullable: true }),
+    imageUrl: column.text(2048, { nullable: true }),
     doNotContact: column.boolean(),
     originImportId: column.id({ nullable: true }),
     originRow: column.integer({ nullable: true }),

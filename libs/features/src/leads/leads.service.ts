@@ -9,7 +9,7 @@ import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuthService } from '../auth/auth.service';
 import { ContactKind, ContactsService } from '../contacts/contacts.service';
 import { LeadInput, LeadPatch, ListLeadsQuery } from './leads.dto';
-import { Lead, leadTable } from './leads.entity';
+import { Lead } from './leads.entity';
 import { leadAssigned, leadCreated, leadDeleted, leadUpdated } from './leads.events';
 import { visibleLeads } from './leads.policy';
 import { LeadsRepository } from './leads.repository';
@@ -19,16 +19,8 @@ export const leadKind: ContactKind<Lead, LeadInput | LeadPatch> = {
   assignee: 'assignedTo',
   events: { created: leadCreated, updated: leadUpdated, deleted: leadDeleted, assigned: leadAssigned },
   visible: visibleLeads,
-  check(body, context) {
-    const checked = checkLead(body, context);
-    requireStorable(checked.record, checked.errors);
-    return checked;
-  },
-  checkPatch(body, context) {
-    const checked = checkLeadPatch(body, context);
-    requireStorable(checked.changes, checked.errors);
-    return checked;
-  },
+  check: checkLead,
+  checkPatch: checkLeadPatch,
   complete(current: Lead, changes: Partial<LeadDraft>, errors: FieldError[]) {
     const { email, phone } = { ...current, ...changes };
     if (email === null && phone === null) {
@@ -37,15 +29,6 @@ export const leadKind: ContactKind<Lead, LeadInput | LeadPatch> = {
     return changes;
   },
 };
-
-const IMAGE_URL_LENGTH = leadTable.columns.imageUrl!.length!;
-
-/** An address may be longer than the column that holds it. */
-function requireStorable({ imageUrl }: Partial<LeadDraft>, errors: FieldError[]): void {
-  if (imageUrl && imageUrl.length > IMAGE_URL_LENGTH) {
-    errors.push({ field: 'imageUrl', code: 'too-long', message: `is longer than ${IMAGE_URL_LENGTH} characters` });
-  }
-}
 
 /** The use cases of leads. */
 @Injectable()

@@ -37,7 +37,7 @@ export class Dispatcher {
     handle: (tx: Tx, payload: P, envelope: EventEnvelope) => Promise<void>,
   ): void {
     if (this.handlers.has(consumer)) throw new Error(`Two consumers are called "${consumer}".`);
-    this.handlers.set(consumer, { events: new Set([type.name]), handle: handle as Handler });
+    this.handlers.set(consumer, { events: new Set([type.name]), handle: handle });
   }
 
   /** Connects every registered consumer to the broker. */

@@ -21,9 +21,8 @@ describe('the store', () => {
     const insert = 'INSERT INTO inbox (consumer, event_id, handled_at) VALUES (?, ?, ?)';
     const count = async (consumer: string) =>
       Number(
-        (
-          await store.database.query<{ n: number }>('SELECT COUNT(*) AS n FROM inbox WHERE consumer = ?', [consumer])
-        )[0]!.n,
+        (await store.database.query<{ n: number }>('SELECT COUNT(*) AS n FROM inbox WHERE consumer = ?', [consumer]))[0]
+          .n,
       );
 
     it('takes everything back when the work throws', async () => {

@@ -40,6 +40,6 @@ export class RecordIds {
     const { rows } = await tx.query<{ next_id: number | string }>('SELECT next_id FROM record_ids WHERE sequence = ?', [
       sequence,
     ]);
-    return Number(rows[0]!.next_id) - count;
+    return Number(rows[0].next_id) - count;
   }
 }

@@ -1,3 +1,4 @@
+import { ApiHeader } from '@nestjs/swagger';
 import { ProblemError } from '@muster/core/errors';
 
 /** The entity tag of a record's version: it changes with each change of the record. */
@@ -15,3 +16,11 @@ export function requireMatch(ifMatch: string | undefined, version: number): void
   if (tags.includes('*') || tags.includes(etagOf(version))) return;
   throw new ProblemError('user', 412, 'stale', 'It was changed since you read it. Read it again, then change it.');
 }
+
+/** Documents a route's `If-Match`, which it reads by `@Headers('if-match')`. */
+export const ApiIfMatch = () =>
+  ApiHeader({
+    name: 'if-match',
+    required: false,
+    description: 'The `ETag` that was read: the change is made only if it is still the current one (else 412).',
+  });

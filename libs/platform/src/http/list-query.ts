@@ -126,8 +126,8 @@ export async function readPage<R extends VersionedRecord>(
   const { page = 1, limit = 20, sort } = query;
   const { name: table, columns } = records.definition;
   const descending = sort.startsWith('-');
-  const property = sorts[descending ? sort.slice(1) : sort]!;
-  const isTime = columns[property]!.kind === 'time';
+  const property = sorts[descending ? sort.slice(1) : sort];
+  const isTime = columns[property].kind === 'time';
   const column = columnName(property);
   const direction = descending ? 'DESC' : 'ASC';
   const order = `ORDER BY ${column} ${direction}, id ${direction}`;
@@ -165,5 +165,5 @@ export async function readPage<R extends VersionedRecord>(
 
 async function count<R extends VersionedRecord>({ database, definition }: RecordTable<R>, where: SqlCondition) {
   const sql = `SELECT COUNT(*) AS total FROM ${definition.name} WHERE ${where.sql}`;
-  return Number((await database.query<{ total: number }>(sql, where.params))[0]!.total);
+  return Number((await database.query<{ total: number }>(sql, where.params))[0].total);
 }

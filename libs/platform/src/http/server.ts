@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import helmet from '@fastify/helmet';
 import multipart from '@fastify/multipart';
 import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
-import { FastifyInstance } from 'fastify';
 import { Config } from '../config/config';
 import { Database } from '../database/database';
 import { httpDuration } from '../observability/metrics';
@@ -24,7 +23,7 @@ export const httpAdapter = (config: Config) =>
     connectionTimeout: 60_000,
     requestTimeout: 300_000,
     keepAliveTimeout: 65_000,
-    maxParamLength: 500,
+    routerOptions: { maxParamLength: 500 },
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     genReqId: (request: IncomingMessage) => {
       const given = request.headers['x-request-id'];
@@ -35,7 +34,7 @@ export const httpAdapter = (config: Config) =>
 /** Everything that each HTTP process has in common: ids, logs, metrics, security headers, problems, validation. */
 export async function prepareHttp(app: NestFastifyApplication, config: Config): Promise<void> {
   const log = logOf('http');
-  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     withRequestId(request.id, done);
@@ -46,7 +45,7 @@ export async function prepareHttp(app: NestFastifyApplication, config: Config): 
     log.info({ method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
     done();
   });
-  await app.register(helmet as never, {
+  await app.register(helmet, {
     contentSecurityPolicy: {
       directives: {
         defaultSrc: ["'self'"],
@@ -57,7 +56,7 @@ export async function prepareHttp(app: NestFastifyApplication, config: Config): 
       },
     },
   });
-  await app.register(multipart as never, {
+  await app.register(multipart, {
     limits: { fileSize: Number.MAX_SAFE_INTEGER, files: 10, fields: 20, fieldSize: BODY_LIMIT, parts: 40 },
     throwFileSizeLimit: true,
   });
@@ -68,7 +67,7 @@ export async function prepareHttp(app: NestFastifyApplication, config: Config): 
       exposedHeaders: ['etag', 'x-request-id', 'retry-after'],
     });
   }
-  app.setGlobalPrefix(API_PREFIX, { exclude: ['health/(.*)', 'metrics'] });
+  app.setGlobalPrefix(API_PREFIX, { exclude: ['health/{*path}', 'metrics'] });
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(app.get(Database)));
   app.enableShutdownHooks();

@@ -1,11 +1,31 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ValidationError, ValidationPipe } from '@nestjs/common';
-import { FieldError, invalid } from '@muster/core/errors';
+import { ArgumentMetadata, ValidationError, ValidationPipe } from '@nestjs/common';
+import { badRequest, FieldError, invalid } from '@muster/core/errors';
+
+/** How deep a body may be nested: the transformer recurses, and would end in a stack overflow. */
+const MAX_DEPTH = 100;
+
+class StrictValidationPipe extends ValidationPipe {
+  override transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (isDeeper(value, MAX_DEPTH)) throw badRequest('malformed', `A body may be nested ${MAX_DEPTH} levels deep.`);
+    return super.transform(value, metadata) as Promise<unknown>;
+  }
+
+  /** Leaves path and query texts as they are: coerced here, `01` or `1e3` would count as ids. */
+  protected override transformPrimitive(value: unknown): unknown {
+    return value;
+  }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
 
 /** Checks bodies and queries against their DTO: an unknown property is an error, like any other (422). */
 export const validationPipe = () =>
-  new ValidationPipe({
+  new StrictValidationPipe({
     whitelist: true,
     forbidNonWhitelisted: true,
     transform: true,

@@ -1,9 +1,13 @@
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** What is wrong with the form of a row; the row is kept and carries it. */
 export type RowIssue = 'too-long' | 'encoding-invalid' | 'quote-malformed' | 'column-count';
 
 const BLOCK_BYTES = 1 << 20;
+/** After so many bytes with less than so many rows in them the next file begins. */
+const STRETCH_BYTES = 8 << 20;
+const STRETCH_ROWS = 16_384;
 const QUOTE = 0x22;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -12,7 +16,8 @@ const CR = 0x0d;
  * Writes the one dialect that the loader reads: UTF-8 lines `_row,_issue,_detail,c1,…,cn`, each ended by one line feed, a
  * cell in quotes where it needs them and every quote inside doubled. Rows are numbered from 1 as they come.
  *
- * Filled blocks stay in memory until `flush`.
+ * Rows usually go to one file. Where they are long, a file ends after 8 MiB: the loader works on 2,048 rows of a file at a
+ * time, and so these are never too large. Filled blocks stay in memory until `flush`.
  */
 export class CanonicalWriter {
   rows = 0;
@@ -20,20 +25,27 @@ export class CanonicalWriter {
   /** Bytes of the longest line. */
   longestLine = 0;
   bytesWritten = 0;
+  /** The files, in the order of their rows. */
+  readonly paths: string[] = [];
   /** Whether some cell holds a line end, so that the lines of the file are not its rows. */
   multiline = false;
 
   /** The block under work; a caller may write rows into it by hand, between `begin` and `end`. */
   block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   private used = 0;
-  private full: Buffer[] = [];
+  private full: { block: Buffer; rows: number }[] = [];
   private spare: Buffer[] = [];
   private readonly digits = new Uint8Array(16).fill(0x30);
   private firstDigit = 16;
   private writing = false;
+  private blockRows = 0;
+  private file: FileHandle | null = null;
+  private stretchBytes = 0;
+  private stretchRows = 0;
 
   constructor(
-    private readonly file: FileHandle,
+    /** Where the files go. */
+    private readonly directory: string,
     /** The ASCII code of the delimiter. */
     readonly delimiter: number,
     readonly columnCount: number,
@@ -74,6 +86,7 @@ export class CanonicalWriter {
     if (length > this.longestLine) this.longestLine = length;
     this.used = at;
     this.rows++;
+    this.blockRows++;
     this.writing = false;
   }
 
@@ -90,47 +103,72 @@ export class CanonicalWriter {
     this.end(at);
   }
 
-  /** Writes what is complete to the file. @param all the block under work too */
-  async flush(all = false): Promise<void> {
-    for (const block of this.full) {
-      await this.file.writeFile(block);
-      this.bytesWritten += block.length;
+  /** Writes the blocks that are full. */
+  async flush(): Promise<void> {
+    for (const { block, rows } of this.full) {
+      await this.write(block, rows);
       if (block.buffer.byteLength === BLOCK_BYTES) this.spare = [Buffer.from(block.buffer)];
     }
     this.full = [];
-    if (all && this.used > 0) {
-      await this.file.writeFile(this.block.subarray(0, this.used));
-      this.bytesWritten += this.used;
-      this.used = 0;
+  }
+
+  /** Writes what is left and closes the file; there is at least one then. */
+  async finish(): Promise<void> {
+    await this.flush();
+    if (this.used > 0 || this.paths.length === 0) await this.write(this.block.subarray(0, this.used), this.blockRows);
+    this.used = 0;
+    await this.close();
+  }
+
+  /** Closes the file as it is; harmless after `finish`. */
+  async close(): Promise<void> {
+    const { file } = this;
+    this.file = null;
+    await file?.close();
+  }
+
+  private async write(block: Buffer, rows: number): Promise<void> {
+    if (this.file === null) {
+      const path = join(this.directory, `${this.paths.length}.csv`);
+      this.file = await open(path, 'wx');
+      this.paths.push(path);
     }
+    await this.file.writeFile(block);
+    this.bytesWritten += block.length;
+    this.stretchBytes += block.length;
+    this.stretchRows += rows;
+    if (this.stretchBytes < STRETCH_BYTES) return;
+    if (this.stretchRows < STRETCH_ROWS) await this.close();
+    this.stretchBytes = this.stretchRows = 0;
   }
 
   private cell(cell: Uint8Array, start: number): number {
     const { block } = this;
+    const lines = cell.includes(LF) || cell.includes(CR);
+    const quotes = cell.includes(QUOTE);
+    if (lines) this.multiline = true;
+    if (!lines && !quotes && !cell.includes(this.delimiter)) {
+      block.set(cell, start);
+      return start + cell.length;
+    }
     let at = start;
     block[at++] = QUOTE;
-    let quote = false;
-    for (const byte of cell) {
-      if (byte === QUOTE) {
-        block[at++] = QUOTE;
-        quote = true;
-      } else if (byte === LF || byte === CR) {
-        this.multiline = quote = true;
-      } else if (byte === this.delimiter) {
-        quote = true;
+    if (quotes) {
+      for (let i = 0; i < cell.length; i++) {
+        if (cell[i] === QUOTE) block[at++] = QUOTE;
+        block[at++] = cell[i];
       }
-      block[at++] = byte;
+    } else {
+      block.set(cell, at);
+      at += cell.length;
     }
-    if (quote) {
-      block[at++] = QUOTE;
-      return at;
-    }
-    block.copyWithin(start, start + 1, at);
-    return at - 1;
+    block[at++] = QUOTE;
+    return at;
   }
 
   private rotate(needed: number): void {
-    this.full.push(this.block.subarray(0, this.used));
+    this.full.push({ block: this.block.subarray(0, this.used), rows: this.blockRows });
+    this.blockRows = 0;
     this.block = (needed <= BLOCK_BYTES && this.spare.pop()) || Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, needed));
     this.used = 0;
   }

@@ -57,3 +57,9 @@ export async function closeDuckDb(): Promise<void> {
 export function sqlText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
+
+/** Whether a query failed because its data did not fit the memory limit and could not be spilled. */
+export function isOutOfMemory(error: unknown): boolean {
+  // Not by class: the driver makes its errors outside the realm that a test runs in.
+  return /^Out of Memory Error/.test(String((error as { message?: unknown } | null)?.message));
+}

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { connectDuckDb, sqlText } from './duckdb';
+import { connectDuckDb, isOutOfMemory, sqlText } from './duckdb';
 import { findLaterSharers, type SharingKey } from './later-sharers';
 import { profileColumns, type ColumnProfile } from './profile';
 
@@ -137,11 +137,9 @@ export class StagedTable {
   private async select(where: string, columns: readonly number[]): Promise<StagedRow[]> {
     const names = this.names(columns);
     const texts = ['_row::VARCHAR', ...names.map((name) => `coalesce(${name}, '')`)];
-    const result = await this.connection.run(
-      `SELECT count(*)::DOUBLE, count(_issue)::DOUBLE, ${texts.map((text) => `string_agg(${text}, '${SEPARATOR}')`).join()}
-        FROM ${this.source} WHERE ${where}`,
-    );
-    const [count, issues, ...joined] = (await result.getRows())[0] as [number, number, ...string[]];
+    const found = await this.joined(texts, where);
+    if (found === null) return this.selectSlowly(where, names);
+    const [count, issues, ...joined] = found;
     if (count === 0) return [];
     const split = joined.map((text) => text.split(SEPARATOR));
     if (split.some((pieces) => pieces.length !== count)) return this.selectSlowly(where, names);
@@ -171,12 +169,28 @@ export class StagedTable {
     }
   }
 
+  /** The number of rows and of issues, and each column as one text; null when that is too much for DuckDB's memory. */
+  private async joined(texts: readonly string[], where: string): Promise<[number, number, ...string[]] | null> {
+    const columns = texts.map((text) => `string_agg(${text}, '${SEPARATOR}')`);
+    try {
+      const result = await this.connection.run(
+        `SELECT count(*)::DOUBLE, count(_issue)::DOUBLE, ${columns.join()} FROM ${this.source} WHERE ${where}`,
+      );
+      return (await result.getRows())[0] as [number, number, ...string[]];
+    } catch (error) {
+      if (isOutOfMemory(error)) return null;
+      throw error;
+    }
+  }
+
   private async selectSlowly(where: string, names: readonly string[]): Promise<StagedRow[]> {
-    const result = await this.connection.run(
-      `SELECT ${['_row::DOUBLE', '_issue', '_detail', ...names].join()} FROM ${this.source} WHERE ${where} ORDER BY _row`,
+    const result = await this.connection.stream(
+      `SELECT ${['_row::DOUBLE', '_issue', '_detail', ...names].join()} FROM ${this.source} WHERE ${where}`,
     );
     const rows = (await result.getRows()) as [number, string | null, string | null, ...(string | null)[]][];
-    return rows.map(([row, issue, detail, ...cells]) => ({ row, issue, detail, cells }));
+    return rows
+      .map(([row, issue, detail, ...cells]) => ({ row, issue, detail, cells }))
+      .sort((left, right) => left.row - right.row);
   }
 }
 

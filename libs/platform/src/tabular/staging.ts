@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CanonicalWriter } from './canonical-writer';
 import { CsvParser } from './csv-parser';
@@ -21,7 +21,7 @@ export interface StageCsvOptions {
   maxColumns?: number;
   /** 1 MiB by default. */
   maxCellBytes?: number;
-  /** Where the intermediate file of about the source's size goes; by default beside the Parquet file. */
+  /** Where intermediate files of about the source's size go; by default beside the Parquet file. */
   tempDir?: string;
   /** Bytes that are read at once. */
   chunkBytes?: number;
@@ -56,33 +56,22 @@ export async function stageCsv(
 ): Promise<StagedCsv> {
   const { signal } = options;
   const detected = await detectEncoding(sourcePath, options.encoding);
-  const path = join(options.tempDir ?? dirname(parquetPath), `.staging-${randomUUID()}.csv`);
+  const directory = join(options.tempDir ?? dirname(parquetPath), `.staging-${randomUUID()}`);
   const source = await open(sourcePath, 'r');
-  let target: FileHandle | null = null;
   try {
-    target = await open(path, 'wx');
-    const staged = await writeCanonical(source, target, detected, options);
-    const { writer, ...result } = staged;
-    await target.close();
-    target = null;
-    const { rows, issueRows, longestLine, bytesWritten, multiline } = writer;
-    const columnCount = result.columns.length;
-    await loadParquet(
-      { path, delimiter: result.delimiter, columnCount, rows, issueRows, longestLine, bytesWritten, multiline },
-      parquetPath,
-      signal,
-    );
-    return result;
+    await mkdir(directory);
+    const { writer, ...staged } = await writeCanonical(source, directory, detected, options);
+    await loadParquet(writer, parquetPath, signal);
+    return staged;
   } finally {
     await source.close();
-    await target?.close();
-    await rm(path, { force: true });
+    await rm(directory, { recursive: true, force: true });
   }
 }
 
 async function writeCanonical(
   source: FileHandle,
-  target: FileHandle,
+  directory: string,
   { encoding, bom, valid }: { encoding: Encoding; bom: number; valid: boolean },
   options: StageCsvOptions,
 ): Promise<StagedCsv & { writer: CanonicalWriter }> {
@@ -113,7 +102,7 @@ async function writeCanonical(
       const named = nameColumns(header.cells.map((cell) => Buffer.from(cell).toString('utf8')));
       columns = named.columns;
       warnings.push(...named.warnings);
-      writer = new CanonicalWriter(target, delimiter.charCodeAt(0), columns.length);
+      writer = new CanonicalWriter(directory, delimiter.charCodeAt(0), columns.length);
       return writer;
     },
   );
@@ -121,20 +110,24 @@ async function writeCanonical(
   // The hint line is ASCII: it has as many characters in the file as in the sample.
   const unit = encoding.startsWith('utf-16') ? 2 : 1;
   let position = bom + hintLength * unit;
-  while (true) {
-    const { bytesRead } = await source.read(chunk, 0, chunk.length, position);
-    if (bytesRead === 0) break;
-    options.signal?.throwIfAborted();
-    position += bytesRead;
-    const bytes = chunk.subarray(0, bytesRead);
-    parser.push(transcoder?.push(bytes) ?? bytes);
-    await writer?.flush();
-    options.onProgress?.(position, size);
+  try {
+    while (true) {
+      const { bytesRead } = await source.read(chunk, 0, chunk.length, position);
+      if (bytesRead === 0) break;
+      options.signal?.throwIfAborted();
+      position += bytesRead;
+      const bytes = chunk.subarray(0, bytesRead);
+      parser.push(transcoder?.push(bytes) ?? bytes);
+      await writer?.flush();
+      options.onProgress?.(position, size);
+    }
+    if (transcoder) parser.push(transcoder.finish());
+    parser.finish();
+    await writer?.finish();
+  } finally {
+    await writer?.close();
   }
-  if (transcoder) parser.push(transcoder.finish());
-  parser.finish();
   if (writer === undefined) throw new Error('The parser ended without a header.');
-  await writer.flush(true);
   const { rows, issueRows } = writer;
   return { encoding, delimiter, columns, warnings, totalRows: rows, issueRows, writer };
 }

@@ -36,7 +36,7 @@ export class BulkText {
     const start = this.length;
     for (let index = 0; index < values.length; index++) {
       if (index > 0) this.bytes[this.length++] = TAB;
-      this.write(values[index]!);
+      this.write(values[index]);
     }
     this.room(1);
     this.bytes[this.length++] = NEWLINE;
@@ -64,7 +64,7 @@ export class BulkText {
     for (let index = 0; index < text.length; index++) {
       const code = text.charCodeAt(index);
       if (code > 127) return this.writeUnicode(text);
-      const letter = escape ? ESCAPES[code]! : 0;
+      const letter = escape ? ESCAPES[code] : 0;
       if (letter !== 0) {
         bytes[at++] = BACKSLASH;
         bytes[at++] = letter;
@@ -76,7 +76,7 @@ export class BulkText {
   }
 
   private writeUnicode(text: string): void {
-    const escaped = text.replace(SPECIAL, (char) => `\\${String.fromCharCode(ESCAPES[char.charCodeAt(0)]!)}`);
+    const escaped = text.replace(SPECIAL, (char) => `\\${String.fromCharCode(ESCAPES[char.charCodeAt(0)])}`);
     this.room(escaped.length * 3 + 2);
     this.length += this.bytes.write(escaped, this.length, 'utf8');
   }

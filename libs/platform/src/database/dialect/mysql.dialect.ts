@@ -54,7 +54,7 @@ export class MysqlDialect implements Dialect {
     const connection = createConnection(this.url.replace(/^mariadb:/, 'mysql:')).promise();
     try {
       const [rows] = await connection.query('SELECT VERSION() AS version');
-      return /mariadb/i.test((rows as { version: string }[])[0]!.version) ? 'mariadb' : 'mysql';
+      return /mariadb/i.test((rows as { version: string }[])[0].version) ? 'mariadb' : 'mysql';
     } finally {
       connection.destroy();
     }
@@ -112,7 +112,7 @@ export class MysqlDialect implements Dialect {
   ): Promise<number> {
     return new Promise((resolve, reject) => {
       connection.query<ResultSetHeader>(options, (error, result) => {
-        if (error) return reject(error as Error);
+        if (error) return reject(error);
         const left = expected - result.affectedRows;
         if (result.warningStatus > left) {
           return reject(
