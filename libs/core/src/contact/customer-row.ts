@@ -11,6 +11,7 @@ import { columnsByField, demand, exactOption, isBlank, readCell, readText, type 
 import { checkTags, parseTags } from './tags';
 import { codePointLength } from './text';
 import { normalizeTimezone } from './timezone';
+import { restoreZip } from './zip';
 
 /** The normalised values of a customer. A field that was refused is blank here and has its entry among the errors. */
 export interface CustomerDraft {
@@ -114,6 +115,10 @@ export function compileCustomerRow(
     const blockedText = readCell(cells, blockedAt);
     const blocked = blockedText === null ? null : take(parseBoolean(blockedText), 'doNotContact', errors);
 
+    const state = readText(readCell(cells, stateAt), 'state', LIMITS.state, errors);
+    const country = readText(readCell(cells, countryAt), 'country', LIMITS.country, errors);
+    const zip = readText(readCell(cells, zipAt), 'zipCode', LIMITS.zipCode, errors);
+
     return {
       record: {
         fullName: fullName ?? '',
@@ -129,9 +134,9 @@ export function compileCustomerRow(
         title: readText(readCell(cells, titleAt), 'title', LIMITS.title, errors),
         address: readText(readCell(cells, addressAt), 'address', LIMITS.address, errors),
         city: readText(readCell(cells, cityAt), 'city', LIMITS.city, errors),
-        state: readText(readCell(cells, stateAt), 'state', LIMITS.state, errors),
-        country: readText(readCell(cells, countryAt), 'country', LIMITS.country, errors),
-        zipCode: readText(readCell(cells, zipAt), 'zipCode', LIMITS.zipCode, errors),
+        state,
+        country,
+        zipCode: zip === null ? null : restoreZip(zip, state, country ?? countryCode, defaultRegion),
         notes: readText(readCell(cells, notesAt), 'notes', LIMITS.notes, errors, true),
         status: status ?? 'active',
         tags: tags ?? [],

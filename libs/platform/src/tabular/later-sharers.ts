@@ -44,12 +44,13 @@ function foldText(cell: string): string {
 }
 
 const EXTENSION =
-  '(^|[^a-z])(?:;?\\s*(?:e?xt(?:ensi[oó]n?)?n?|anexo|int|доб|x)[-.:=,\\s]*\\(?[0-9]{1,20}\\)?|[#~;,]+[-.:=\\s]*[0-9]{1,20}|[- ]+[0-9]{1,6}#)#?\\s*$';
+  '(^|[^a-z])(?:;?\\s*(?:e?xt(?:ensi ?o?n?)?n?|anexo|int|x)[-.:=,\\s]*\\(?[0-9]{1,20}\\)?|[#~;,]+[-.:=\\s]*[0-9]{1,20}|[- ]+[0-9]{1,6}#)#?\\s*$';
 const KEYPAD = '22233344455566677778889999';
 
 /** The digits as a number: leading zeros (trunk prefixes) do not count. More than 19 are no phone number. */
 function foldDigits(cell: string): string {
-  const unlabelled = `regexp_replace(${plain(cell)}, '\\s*[(\\[][a-z. ]*[)\\]]\\s*$', '')`;
+  const ascii = `regexp_replace(replace(${plain(cell)}, 'доб', 'ext'), '[^!-~]+', ' ', 'g')`;
+  const unlabelled = `regexp_replace(${ascii}, '^[^0-9]+|\\s*[(\\[][a-z. ]*[)\\]]\\s*$', '', 'g')`;
   const dialled = `translate(regexp_replace(${unlabelled}, '${EXTENSION}', '\\1'), 'abcdefghijklmnopqrstuvwxyz', '${KEYPAD}')`;
   const digits = `CASE WHEN ${cell} IS NULL THEN NULL
     WHEN regexp_full_match(${cell}, '[0-9+ ()./-]*') THEN translate(${cell}, '+ ()./-', '')

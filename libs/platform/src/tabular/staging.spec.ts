@@ -220,6 +220,16 @@ describe('stageCsv', () => {
     expect(staged.cells.every((cells) => cells[0] === cell && cells[1] === cell)).toBe(true);
   });
 
+  it('reads cells that look like rows, wherever the loader cuts the file', async () => {
+    const trap = '\n1,,,a,b\n2,,,"x",y\n';
+    const cell = (row: number) => `${row}${trap.repeat(1 + (row % 40))}`;
+    const count = 25_000;
+    const rows = Array.from({ length: count }, (_, row) => `"${cell(row).replaceAll('"', '""')}",${row}\n`);
+    const staged = await stage('a,b\n' + rows.join(''));
+    expect(staged.totalRows).toBe(count);
+    expect(staged.cells.findIndex((cells, row) => cells[0] !== cell(row) || cells[1] !== String(row))).toBe(-1);
+  });
+
   it('gives back what was written, whatever it was', async () => {
     const seed = 20_261_121;
     const random = generator(seed);
