@@ -18,6 +18,9 @@ import { noCounts } from './imports.ledger';
 import { identityKeys, ImportPlans, mappedColumns, planChunks, suggest } from './imports.plans';
 import { ClaimedImport, ImportsRepository } from './imports.repository';
 
+/** How much of the file one chunk may hold on average, in bytes: a worker has a few chunks in memory. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
+
 /** The file cannot be imported as it is; the import fails with this code. */
 export class ImportRefused extends Error {
   constructor(
@@ -116,7 +119,8 @@ export class ImportsAnalyzeService {
   /** Reserves the records' ids and cuts the file into chunks: from here on workers can share it. */
   async plan(claim: ClaimedImport, work: Import): Promise<void> {
     const total = work.totalRows!;
-    const { batchRows } = this.config.imports;
+    const fitting = Math.floor((CHUNK_BYTES * total) / Math.max(work.fileSize, 1));
+    const batchRows = Math.max(1, Math.min(this.config.imports.batchRows, fitting));
     const sharing = total > batchRows ? await this.plans.sharingOf(work) : new Uint32Array();
     const chunks = planChunks(work.id, total, batchRows, sharing);
     await this.transactions.run(async (tx) => {

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { suggestMapping, missingRequired } from '@muster/core/contact/header-match';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
-import { BulkText } from '@muster/platform/database/dialect/bulk-text';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { Analysis, ChunkKind, Import, ImportChunk, ImportTarget } from './imports.entity';
 import { ImportsRepository } from './imports.repository';
-import { Cell, CheckedRow, RowChecker, TARGET_TABLES, TargetTable } from './imports.targets';
+import { RowChecker, TARGET_TABLES, TargetTable } from './imports.targets';
 
 /** How many imports a process keeps open at a time. */
 const OPEN_PLANS = 4;
@@ -167,14 +166,4 @@ function contains(sorted: Uint32Array, value: number): boolean {
     else high = middle - 1;
   }
   return false;
-}
-
-/** Staged rows whose structure is already wrong never reach the checker. */
-export function checkStaged(
-  check: RowChecker,
-  { row, issue, detail, cells }: { row: number; issue: string | null; detail: string | null; cells: Cell[] },
-  text: BulkText,
-): CheckedRow {
-  if (!issue) return check(row, cells, text);
-  return { row, draft: null, errors: [{ field: '', code: issue, message: detail ?? issue }] };
 }

@@ -1,16 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { FieldError } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
-import { BulkText } from '@muster/platform/database/dialect/bulk-text';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
 import { Outbox } from '@muster/platform/outbox/outbox';
+import { ImportBatch, RowDraft } from './imports.batch';
 import { Import, OUTCOMES } from './imports.entity';
 import { importBatchCommitted } from './imports.events';
 import { countsOf, ImportLedger, RowOutcome, toEntries } from './imports.ledger';
-import { belongs, checkStaged, ImportPlan } from './imports.plans';
+import { belongs, ImportPlan } from './imports.plans';
 import { ClaimedChunk, ImportsRepository } from './imports.repository';
-import { CheckedRow, RowDraft } from './imports.targets';
 
 /** How many keys one look-up names. */
 const KEYS_AT_ONCE = 500;
@@ -22,12 +21,6 @@ export class ChunkLost extends Error {}
 
 /** Rows that were free at the look-up were taken at the insert. The transaction is run again. */
 class Raced extends Error {}
-
-/** The rows of a chunk, and the lines of those that may be stored. */
-interface Batch {
-  rows: CheckedRow[];
-  text: BulkText;
-}
 
 /** A stored record that holds an e-mail or phone. */
 interface Holder {
@@ -64,19 +57,18 @@ export class ImportsRunService {
     }
   }
 
-  private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<Batch> {
+  private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<ImportBatch> {
     const mine = belongs(chunk.kind, plan.sharing);
+    const batch = new ImportBatch(plan.target);
     const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
-    const text = new BulkText();
-    const rows: CheckedRow[] = [];
-    for (const row of staged) if (mine(row.row)) rows.push(checkStaged(plan.check, row, text));
-    return { rows, text };
+    for (const row of staged) if (mine(row.row)) batch.add(row, plan.check);
+    return batch.close();
   }
 
-  private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, batch: Batch): Promise<void> {
+  private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, batch: ImportBatch): Promise<void> {
     if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
     const outcomes =
-      chunk.kind === 'distinct' && !sharesKeys(batch.rows)
+      chunk.kind !== 'sharing' && !batch.sharesKeys
         ? await this.insertDistinct(tx, chunk, plan, batch)
         : await this.insertInOrder(tx, plan, batch);
     const entries = toEntries(chunk.importId, outcomes);
@@ -104,60 +96,48 @@ export class ImportsRunService {
     tx: Tx,
     chunk: ClaimedChunk,
     plan: ImportPlan,
-    { rows, text }: Batch,
-  ): Promise<RowOutcome[]> {
-    const drafts = rows.filter((row) => row.draft !== null);
-    const inserted = await this.insert(
-      tx,
-      plan,
-      text,
-      drafts.map(({ draft }) => draft),
-    );
-    if (inserted === drafts.length) return rows.map((row) => toOutcome(plan.work, row, null));
+    batch: ImportBatch,
+  ): Promise<Iterable<RowOutcome>> {
+    const inserted = await this.insert(tx, plan, batch.text.slice(), batch.acceptable);
+    if (inserted === batch.acceptable) return outcomesOf(plan.work, batch, new Map());
     const stored = await this.storedRows(tx, plan, chunk);
-    const left = drafts.filter(({ row }) => !stored.has(row));
-    if (left.length !== drafts.length - inserted) throw new Error('The store says it left out other rows than it did.');
-    const holders = new Holders(
-      plan.work,
-      await this.holdersOf(
-        tx,
-        plan,
-        left.map(({ draft }) => draft),
-      ),
-    );
-    return rows.map((row) => {
-      if (!row.draft || stored.has(row.row)) return toOutcome(plan.work, row, null);
-      const taken = holders.conflict(row.draft);
-      if (!taken) throw new Raced(); // whoever held it has gone since
-      return toOutcome(plan.work, row, taken);
-    });
+    const left = batch.drafts((row) => !stored.has(row));
+    if (left.length !== batch.acceptable - inserted) {
+      throw new Error('The store says it left out other rows than it did.');
+    }
+    const holders = new Holders(plan.work, await this.holdersOf(tx, plan, left));
+    const conflicts = new Map<number, Conflict>();
+    for (const draft of left) {
+      const conflict = holders.conflict(draft);
+      if (!conflict) throw new Raced(); // whoever held it has gone since
+      conflicts.set(draft.row, conflict);
+    }
+    return outcomesOf(plan.work, batch, conflicts);
   }
 
   /** Rows that may share an e-mail or phone: looked up first, then accepted one after another in the order of the file. */
-  private async insertInOrder(tx: Tx, plan: ImportPlan, { rows, text }: Batch): Promise<RowOutcome[]> {
-    const drafts = rows.flatMap(({ draft }) => (draft ? [draft] : []));
+  private async insertInOrder(tx: Tx, plan: ImportPlan, batch: ImportBatch): Promise<Iterable<RowOutcome>> {
+    const drafts = batch.drafts();
     const holders = new Holders(plan.work, await this.holdersOf(tx, plan, drafts));
-    const accepted: RowDraft[] = [];
-    const outcomes = rows.map((row) => {
-      const taken = row.draft && holders.conflict(row.draft);
-      if (row.draft && !taken) {
-        accepted.push(row.draft);
-        holders.add({ ...row.draft, id: recordIdOf(plan.work, row.row), importId: plan.work.id, row: row.row });
+    const conflicts = new Map<number, Conflict>();
+    const accepted: Buffer[] = [];
+    for (const draft of drafts) {
+      const conflict = holders.conflict(draft);
+      if (conflict) {
+        conflicts.set(draft.row, conflict);
+      } else {
+        accepted.push(batch.text.slice(draft.start, draft.end));
+        holders.add({ ...draft, id: recordIdOf(plan.work, draft.row), importId: plan.work.id });
       }
-      return toOutcome(plan.work, row, taken ?? null);
-    });
-    if ((await this.insert(tx, plan, text, accepted)) !== accepted.length) throw new Raced();
-    return outcomes;
+    }
+    if ((await this.insert(tx, plan, Buffer.concat(accepted), accepted.length)) !== accepted.length) throw new Raced();
+    return outcomesOf(plan.work, batch, conflicts);
   }
 
-  private insert(tx: Tx, { target }: ImportPlan, text: BulkText, drafts: RowDraft[]): Promise<number> {
-    if (drafts.length === 0) return Promise.resolve(0);
+  private insert(tx: Tx, { target }: ImportPlan, bytes: Buffer, count: number): Promise<number> {
+    if (count === 0) return Promise.resolve(0);
     const { table, columns } = target;
-    const length = drafts.reduce((sum, { start, end }) => sum + end - start, 0);
-    // Rejected rows write nothing, so unless rows were turned down afterwards the text is taken as it is.
-    const bytes =
-      length === text.length ? text.slice() : Buffer.concat(drafts.map(({ start, end }) => text.slice(start, end)));
-    return this.database.dialect.bulkInsert(tx.runner, { table, columns, bytes, count: drafts.length });
+    return this.database.dialect.bulkInsert(tx.runner, { table, columns, bytes, count });
   }
 
   private async storedRows(
@@ -205,19 +185,6 @@ export class ImportsRunService {
 
 const recordIdOf = (work: Import, row: number) => work.recordBase! + row - 1;
 
-/** Whether any two rows have the same e-mail or phone. */
-function sharesKeys(rows: CheckedRow[]): boolean {
-  const seen = new Set<string>();
-  for (const { draft } of rows) {
-    for (const key of draft ? [draft.email, draft.phone] : []) {
-      if (key === null) continue;
-      if (seen.has(key)) return true;
-      seen.add(key);
-    }
-  }
-  return false;
-}
-
 /** Why a row cannot be created: the record in its way, and what it has in common. */
 interface Conflict {
   holder: Holder;
@@ -242,7 +209,7 @@ class Holders {
     if (holder.phone !== null) this.by.phone.set(holder.phone, holder);
   }
 
-  conflict(draft: RowDraft): Conflict | null {
+  conflict(draft: Pick<RowDraft, 'email' | 'phone'>): Conflict | null {
     const errors: FieldError[] = [];
     let first: Holder | undefined;
     for (const field of ['email', 'phone'] as const) {
@@ -264,11 +231,17 @@ class Holders {
   }
 }
 
-function toOutcome(work: Import, row: CheckedRow, taken: Conflict | null): RowOutcome {
-  if (!row.draft) return { row: row.row, outcome: 'rejected', recordId: null, errors: row.errors };
-  if (!taken) return { row: row.row, outcome: 'created', recordId: recordIdOf(work, row.row), errors: null };
-  if (work.options.duplicates === 'skip') {
-    return { row: row.row, outcome: 'skipped', recordId: taken.holder.id, errors: taken.errors };
+function* outcomesOf(work: Import, batch: ImportBatch, conflicts: Map<number, Conflict>): Generator<RowOutcome> {
+  for (const [row, errors] of batch.results()) {
+    const conflict = conflicts.get(row);
+    if (errors) {
+      yield { row, outcome: 'rejected', recordId: null, errors };
+    } else if (!conflict) {
+      yield { row, outcome: 'created', recordId: recordIdOf(work, row), errors: null };
+    } else if (work.options.duplicates === 'skip') {
+      yield { row, outcome: 'skipped', recordId: conflict.holder.id, errors: conflict.errors };
+    } else {
+      yield { row, outcome: 'rejected', recordId: null, errors: conflict.errors };
+    }
   }
-  return { row: row.row, outcome: 'rejected', recordId: null, errors: taken.errors };
 }

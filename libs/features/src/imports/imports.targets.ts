@@ -5,27 +5,18 @@ import { BulkText, BulkValue } from '@muster/platform/database/dialect/bulk-text
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Import, ImportTarget } from './imports.entity';
 
-/** A row that may be stored: where its line stands in the chunk's bulk text, and its unique values. */
-export interface RowDraft {
-  start: number;
-  end: number;
-  email: string | null;
-  phone: string | null;
-}
-
-/** What a staged row became: a draft, or its errors. */
-export type CheckedRow =
-  { row: number; draft: RowDraft; errors: null } | { row: number; draft: null; errors: FieldError[] };
+/** What the cells of a row became: its unique values (the rest is written to the text), or its errors. */
+export type CheckedRow = { email: string | null; phone: string | null } | { errors: FieldError[] };
 
 export type Cell = string | null;
 
-/** Turns the cells of one row (in the order of the mapped columns) into what the store takes, written to `text`. */
+/** Checks the cells of one row (in the order of the mapped columns); writes its line for the bulk load to `text`. */
 export type RowChecker = (row: number, cells: Cell[], text: BulkText) => CheckedRow;
 
 /** Which table an import fills, and how a row becomes a record of it. */
 export interface TargetTable {
   table: ImportTarget;
-  /** Columns of the bulk load, in the order of the draft's line. */
+  /** Columns of the bulk load, in the order of the line. */
   columns: string[];
   /** Makes the checker of one import. @param unmapped names of the columns that follow the mapped ones and go into metadata */
   checker(work: Import, targets: string[], unmapped: string[]): RowChecker;
@@ -95,8 +86,8 @@ const leads: TargetTable = {
     const assignee = work.options.assignTo ?? null;
     return (row, cells, text) => {
       const { record: lead, errors } = read(cells);
-      if (errors.length > 0) return { row, draft: null, errors };
-      const start = text.add([
+      if (errors.length > 0) return { errors };
+      text.add([
         ...own(row),
         lead.name,
         lead.email,
@@ -110,7 +101,7 @@ const leads: TargetTable = {
         lead.imageUrl,
         lead.doNotContact,
       ]);
-      return { row, draft: { start, end: text.length, email: lead.email, phone: lead.phone }, errors: null };
+      return { email: lead.email, phone: lead.phone };
     };
   },
 };
@@ -147,15 +138,15 @@ const customers: TargetTable = {
     const owner = work.options.assignTo ?? null;
     return (row, cells, text) => {
       const { record: customer, errors } = read(cells);
-      if (errors.length > 0) return { row, draft: null, errors };
-      const start = text.add([
+      if (errors.length > 0) return { errors };
+      text.add([
         ...own(row),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
         owner,
         mergeTags(customer.tags, work.options.tags),
         metadataOf(customer.phoneExtension, cells, targets.length, unmapped),
       ]);
-      return { row, draft: { start, end: text.length, email: customer.email, phone: customer.phone }, errors: null };
+      return { email: customer.email, phone: customer.phone };
     };
   },
 };

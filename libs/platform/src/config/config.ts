@@ -50,7 +50,7 @@ const schema = z.object({
   IMPORT_MAX_DIRECT_BYTES: size(10 * MiB),
   IMPORT_MAX_BYTES: size(5 * 1024 * MiB),
   IMPORT_MAX_ROWS: size(5_000_000, 5_000_000),
-  IMPORT_BATCH_ROWS: size(5_000, 50_000),
+  IMPORT_BATCH_ROWS: size(20_000, 50_000),
   WORKER_CONCURRENCY: size(2, 16),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });

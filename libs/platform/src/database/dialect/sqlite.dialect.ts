@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type Sqlite from 'better-sqlite3';
 import { DataSource, QueryRunner } from 'typeorm';
 import { toEntitySchema } from './columns';
@@ -8,6 +9,9 @@ import { TableDefinition } from './columns';
 
 /** How long a writer waits for another process's transaction, in milliseconds. */
 const BUSY_TIMEOUT = 15_000;
+
+/** How many rows a bulk insert writes before it lets other work of the process have a turn. */
+const ROWS_IN_A_TURN = 1_000;
 
 /** SQLite in WAL mode: one connection writes, one transaction at a time; another reads what is committed. */
 export class SqliteDialect implements Dialect {
@@ -65,8 +69,10 @@ export class SqliteDialect implements Dialect {
       `INSERT INTO ${rows.table} (${rows.columns.join(', ')}) VALUES (${marks}) ON CONFLICT DO NOTHING`,
     );
     let inserted = 0;
-    for (const line of rows.bytes.toString().split('\n', rows.count))
+    for (const [index, line] of rows.bytes.toString().split('\n', rows.count).entries()) {
       inserted += statement.run(decodeRow(line)).changes;
+      if (index % ROWS_IN_A_TURN === ROWS_IN_A_TURN - 1) await setImmediate();
+    }
     return inserted;
   }
 
