@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util';
+import { ensureBuilt } from '../lib/build.mjs';
+import { ensureInstalled, runOnNewNode } from '../lib/install.mjs';
+import { Failure, main } from '../lib/project.mjs';
+
+const USAGE = `npm run bench -- [options]
+  --rows N          rows of the imported file (500000)
+  --runs N          runs; import and baseline alternate (3)
+  --profile P       embedded, services or both (both)
+  --database URL    MySQL or MariaDB server of the services profile; found or started without it
+  --memory          measure peak memory at 200,000 and 2,000,000 rows instead of speed
+  --write           write the result into docs/benchmarks.md
+  --no-build        measure dist/ as it is
+IMPORT_BATCH_ROWS and WORKER_CONCURRENCY are passed on to the program when they are set.`;
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        rows: { type: 'string', default: '500000' },
+        runs: { type: 'string', default: '3' },
+        profile: { type: 'string', default: 'both' },
+        database: { type: 'string' },
+        memory: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+        build: { type: 'boolean', default: true },
+        help: { type: 'boolean', default: false },
+      },
+      allowNegative: true,
+    });
+    const [rows, runs] = [Number(values.rows), Number(values.runs)];
+    if (!(rows >= 1 && rows <= 5_000_000)) throw new Error('--rows: 1 to 5000000');
+    if (!(runs >= 1 && runs <= 20)) throw new Error('--runs: 1 to 20');
+    const profiles = values.profile === 'both' ? ['services', 'embedded'] : [values.profile];
+    if (!profiles.every((profile) => ['services', 'embedded'].includes(profile))) {
+      throw new Error('--profile: embedded, services or both');
+    }
+    return { ...values, rows, runs, profiles };
+  } catch (error) {
+    throw new Failure(`${error.message}\n${USAGE}`, 2);
+  }
+}
+
+await main(async () => {
+  const options = readArguments();
+  if (options.help) return console.log(USAGE);
+  await ensureInstalled();
+  const elsewhere = await runOnNewNode();
+  if (elsewhere !== null) return elsewhere;
+  if (options.build) await ensureBuilt();
+  const { measure } = await import('./measure.mjs');
+  await measure(options);
+});

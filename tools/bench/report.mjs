@@ -1,0 +1,102 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { inRoot } from '../lib/project.mjs';
+
+const REPORT = inRoot('docs', 'benchmarks.md');
+const PROCESS = { services: 'worker', embedded: 'single process' };
+const BASELINE = { services: 'LOAD DATA LOCAL INFILE', embedded: 'prepared INSERT, one transaction' };
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const thousands = (value) => Math.round(value).toLocaleString('en-US');
+const seconds = (values) =>
+  values.length === 1
+    ? `${values[0].toFixed(2)} s`
+    : `${median(values).toFixed(2)} s (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`;
+const megabytes = (bytes) => (bytes === null ? 'not known' : `${thousands(bytes / 1024 ** 2)} MB`);
+
+const row = (cells) => `| ${cells.join(' | ')} |`;
+const table = (head, body) => [row(head), row(head.map(() => '---')), ...body.map(row)].join('\n');
+
+/** Import to baseline in rows per second, for each pair of neighbouring runs: what slows the machine for a while slows both. */
+export const ratiosOf = (imports, baselines) => imports.map((each, run) => baselines[run] / each.seconds);
+
+const ratio = (values) =>
+  values.length === 1
+    ? `**${values[0].toFixed(2)}**`
+    : `**${median(values).toFixed(2)}** (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`;
+
+export function speedTable(results) {
+  const lines = results.flatMap(({ profile, rows, imports, baselines, version }) => {
+    const times = imports.map((each) => each.seconds);
+    return [
+      [version, 'import, upload to completed', seconds(times), thousands(rows / median(times)), ''],
+      [
+        version,
+        `baseline: ${BASELINE[profile]}`,
+        seconds(baselines),
+        thousands(rows / median(baselines)),
+        ratio(ratiosOf(imports, baselines)),
+      ],
+    ];
+  });
+  const phases = results.map(({ profile, imports }) => {
+    const of = (name) => `${median(imports.map((each) => each.phases[name])).toFixed(2)} s`;
+    return [
+      profile,
+      of('upload'),
+      of('analyzing'),
+      of('importing'),
+      megabytes(Math.max(...imports.map((each) => each.peak))),
+    ];
+  });
+  const { rows, bytes, imports } = results[0];
+  return [
+    `${thousands(rows)} rows, ${(bytes / 1e6).toFixed(0)} MB of CSV; ${imports.length} run(s), median (min–max).`,
+    '',
+    table(['store', 'what', 'time', 'rows/s', 'import / baseline'], lines),
+    '',
+    table(['profile', 'upload', 'analyzing', 'importing', 'peak memory of the importing process'], phases),
+  ].join('\n');
+}
+
+export function memoryTable(results) {
+  const lines = results.flatMap(({ profile, version, peaks }) =>
+    peaks.map(({ rows, peak, seconds: time }) => [
+      profile,
+      version,
+      PROCESS[profile],
+      thousands(rows),
+      megabytes(peak),
+      `${time.toFixed(1)} s`,
+    ]),
+  );
+  return table(['profile', 'store', 'process', 'rows', 'peak resident memory', 'import took'], lines);
+}
+
+/** One line on where this was measured. @param {number} load the load average before the first run */
+export function machine(results, load) {
+  const [{ model }] = cpus();
+  const stores = [...new Set(results.map(({ version }) => version))].join(', ');
+  const settings = ['IMPORT_BATCH_ROWS', 'WORKER_CONCURRENCY']
+    .filter((name) => process.env[name])
+    .map((name) => `, ${name}=${process.env[name]}`);
+  return (
+    `\nMachine: ${cpus().length} cores (${model.trim()}), ${(totalmem() / 1024 ** 3).toFixed(0)} GB memory, ` +
+    `${process.platform} ${process.arch}, Node ${process.versions.node}, ${stores}${settings.join('')}; load before the run ${load.toFixed(1)}.`
+  );
+}
+
+/** Puts a result between its markers in docs/benchmarks.md. */
+export function writeReport(section, text) {
+  const [open, close] = [`<!-- ${section}:begin -->`, `<!-- ${section}:end -->`];
+  const report = readFileSync(REPORT, 'utf8');
+  const [start, end] = [report.indexOf(open), report.indexOf(close)];
+  if (start < 0 || end < start) throw new Error(`docs/benchmarks.md has no ${open} … ${close}`);
+  writeFileSync(REPORT, `${report.slice(0, start + open.length)}\n\n${text.trim()}\n\n${report.slice(end)}`);
+  console.log(`Written to docs/benchmarks.md (${section}).`);
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+import { ensureBuilt } from './lib/build.mjs';
+import { ensureInstalled, nodeBinary } from './lib/install.mjs';
+import { inRoot, main } from './lib/project.mjs';
+import { become } from './lib/run.mjs';
+
+await main(async () => {
+  await ensureInstalled();
+  await ensureBuilt();
+  const program = inRoot('dist', 'apps', 'cli', 'src', 'main.js');
+  return become(await nodeBinary(), ['--enable-source-maps', program, ...process.argv.slice(2)]);
+});
