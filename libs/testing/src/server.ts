@@ -71,14 +71,19 @@ export class Process {
     });
   }
 
-  /** Ends it; resolves with its exit code, or the signal that ended it. */
-  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
-    if (this.child.exitCode !== null) return this.child.exitCode;
-    if (this.child.signalCode !== null) return this.child.signalCode;
-    const exited = once(this.child, 'exit') as Promise<[number | null, string | null]>;
+  /** Waits for its end; resolves with its exit code, or the signal that ended it. */
+  async exited(): Promise<number | string> {
+    const { exitCode, signalCode } = this.child;
+    if (exitCode !== null || signalCode !== null) return exitCode ?? signalCode!;
+    const [code, signal] = (await once(this.child, 'exit')) as [number | null, string | null];
+    return code ?? signal!;
+  }
+
+  /** Ends it, and waits for its end. */
+  end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
+    const exited = this.exited();
     this.child.kill(signal);
-    const [code, by] = await exited;
-    return code ?? by!;
+    return exited;
   }
 }
 

@@ -1,15 +1,10 @@
 import { Readable } from 'node:stream';
-import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { invalid } from '@muster/core/errors';
 import type { Principal } from '@muster/core/principal';
-import { type Config } from '@muster/platform/config/config';
-import { CONFIG } from '@muster/platform/config/config.module';
 import { Allow, Caller } from '@muster/platform/http/access';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
-import { discard, receiveForm } from '@muster/platform/http/upload';
-import { LocalFiles } from '@muster/platform/storage/local-files';
 import {
   AnalysisView,
   ImportAccepted,
@@ -20,30 +15,9 @@ import {
   ListImportsQuery,
   ListRowsQuery,
 } from './imports.dto';
-import { readRequest } from './imports.options';
 import { ImportsRowsService } from './imports.rows.service';
 import { ImportsService } from './imports.service';
-
-const UPLOAD_FORM = {
-  schema: {
-    type: 'object',
-    required: ['target', 'file'],
-    properties: {
-      target: { type: 'string', enum: ['leads', 'customers'] },
-      file: { type: 'string', format: 'binary', description: 'CSV or TSV; may be repeated' },
-      options: {
-        type: 'string',
-        description: 'JSON: {delimiter, encoding, duplicates, defaultRegion, tags, assignTo, keepUnmapped}',
-      },
-      mapping: { type: 'string', description: 'JSON: {"column name": "target" or null}; suggested when absent' },
-      autoStart: {
-        type: 'string',
-        enum: ['true', 'false'],
-        description: 'Start when the mapping is complete; default true',
-      },
-    },
-  },
-};
+import { ImportsUpload, uploadForm } from './imports.upload';
 
 @ApiTags('imports')
 @ApiBearerAuth()
@@ -52,8 +26,7 @@ export class ImportsController {
   constructor(
     private readonly imports: ImportsService,
     private readonly rows: ImportsRowsService,
-    private readonly files: LocalFiles,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly upload: ImportsUpload,
   ) {}
 
   /** Uploads a file; it is analyzed, mapped and, when the mapping is complete, imported. Several files make several imports. */
@@ -61,25 +34,9 @@ export class ImportsController {
   @HttpCode(202)
   @Allow('imports:write')
   @ApiConsumes('multipart/form-data')
-  @ApiBody(UPLOAD_FORM)
-  async create(@Caller() caller: Principal, @Req() request: FastifyRequest): Promise<ImportAccepted | ImportsAccepted> {
-    const { fields, files } = await receiveForm(request, this.files, this.config.imports.maxDirectBytes);
-    try {
-      if (files.length === 0 || files.some(({ fieldName }) => fieldName !== 'file')) {
-        throw invalid('validation-failed', 'Send one or more files, each in a field called "file".', [
-          { field: 'file', code: 'required', message: 'is required' },
-        ]);
-      }
-      const wanted = readRequest(fields, this.config.defaultRegion);
-      const accepted: ImportAccepted[] = [];
-      for (const file of files) {
-        const { id, status } = await this.imports.create(caller, file, wanted);
-        accepted.push({ id, status });
-      }
-      return accepted.length === 1 ? accepted[0] : { imports: accepted };
-    } finally {
-      await discard(files);
-    }
+  @ApiBody(uploadForm(true))
+  create(@Caller() caller: Principal, @Req() request: FastifyRequest): Promise<ImportAccepted | ImportsAccepted> {
+    return this.upload.receive(caller, request);
   }
 
   /** The imports that the caller may see, newest first. */

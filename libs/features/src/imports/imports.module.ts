@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
+import { CsvController } from './csv.controller';
 import { ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportsController } from './imports.controller';
 import { ImportsFinishService } from './imports.finish.service';
@@ -10,6 +11,7 @@ import { ImportsRepository } from './imports.repository';
 import { ImportsRowsService } from './imports.rows.service';
 import { ImportsRunService } from './imports.run.service';
 import { ImportsService } from './imports.service';
+import { ImportsUpload } from './imports.upload';
 import { ImportsWorker } from './imports.worker';
 
 @Module({
@@ -19,7 +21,7 @@ import { ImportsWorker } from './imports.worker';
 })
 export class ImportsModule {}
 
-@Module({ imports: [ImportsModule], controllers: [ImportsController] })
+@Module({ imports: [ImportsModule], providers: [ImportsUpload], controllers: [ImportsController, CsvController] })
 export class ImportsHttpModule {}
 
 @Module({
