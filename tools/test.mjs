@@ -47,7 +47,15 @@ async function services() {
     const demanded = /^(?:1|true|yes)$/i.test(process.env.CI ?? '') || process.argv[2] === 'services';
     if (demanded) {
       failures.push('the services half did not run');
-      results.push({ suite: 'db, e2e', profile: 'services', passed: 0, failed: 1, skipped: 0, seconds: 0, problems: [] });
+      results.push({
+        suite: 'db, e2e',
+        profile: 'services',
+        passed: 0,
+        failed: 1,
+        skipped: 0,
+        seconds: 0,
+        problems: [],
+      });
     }
     return null;
   }

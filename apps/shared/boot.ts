@@ -1,6 +1,13 @@
+import { setFlagsFromString } from 'node:v8';
 import { messageOf } from '@muster/core/errors';
 import { Config, ConfigError, loadConfig } from '@muster/platform/config/config';
 import { startLogging } from '@muster/platform/observability/logger';
+
+/**
+ * The old generation may grow by half of what is alive before it is collected. By default V8 lets it grow for as long as the
+ * machine has memory, and an import, which makes much garbage and keeps little, would look like a leak.
+ */
+setFlagsFromString('--heap-growing-percent=50');
 
 /**
  * Reads the configuration and starts the log, or ends the process with one clear line for each thing that is wrong.

@@ -134,7 +134,7 @@ async function sqliteBaseline({ database, directory }) {
   try {
     target.pragma('journal_mode = WAL');
     target.pragma('synchronous = FULL');
-    target.pragma('cache_size = -32000');
+    target.pragma('cache_size = -64000'); // as the program has
     for (const { sql } of schema) target.exec(sql);
     const insert = target.prepare(`INSERT INTO leads VALUES (${Array(columns).fill('?').join(', ')})`);
     const load = target.transaction(() => {

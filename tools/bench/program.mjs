@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, openAsBlob, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { PROGRAM_FLAGS } from '../lib/install.mjs';
 import { Failure, inRoot } from '../lib/project.mjs';
 import { tail, which } from '../lib/run.mjs';
 import { ADMIN } from './place.mjs';
@@ -28,7 +29,7 @@ export class Process {
     this.output = '';
     this.startedAt = performance.now();
     mkdirSync(env.DATA_DIR, { recursive: true });
-    const command = [process.execPath, inRoot(MAIN[main])];
+    const command = [process.execPath, ...PROGRAM_FLAGS, inRoot(MAIN[main])];
     // On Linux it ends with this script, however that ends.
     const withParent = which('setpriv') ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
     this.child = spawn(withParent[0], withParent.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -19,8 +19,20 @@ const seconds = (values) =>
     : `${median(values).toFixed(2)} s (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`;
 const megabytes = (bytes) => (bytes === null ? 'not known' : `${thousands(bytes / 1024 ** 2)} MB`);
 
-const row = (cells) => `| ${cells.join(' | ')} |`;
-const table = (head, body) => [row(head), row(head.map(() => '---')), ...body.map(row)].join('\n');
+/** A Markdown table with aligned columns. */
+function table(head, body) {
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...body].map((cells) => cells[column].length)));
+  const row = (cells, fill = ' ') =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column], fill)).join(' | ')} |`;
+  return [
+    row(head),
+    row(
+      head.map(() => ''),
+      '-',
+    ),
+    ...body.map((cells) => row(cells)),
+  ].join('\n');
+}
 
 /** Import to baseline in rows per second, for each pair of neighbouring runs: what slows the machine for a while slows both. */
 export const ratiosOf = (imports, baselines) => imports.map((each, run) => baselines[run] / each.seconds);

@@ -13,6 +13,11 @@ import { createDocument } from './openapi.document';
 
 async function main(): Promise<void> {
   const config = boot('api');
+  if (config.process === 'worker') {
+    // `PROCESS=worker npm start`: the worker is a program of its own.
+    await import('../../worker/src/main.js');
+    return;
+  }
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config), httpAdapter(config), {
     logger: new NestLog(),
     abortOnError: false,

@@ -34,7 +34,8 @@ function required(name: string): string {
 /** A new, empty database on the tested server. */
 export async function lendServerDatabase(): Promise<Lent<string>> {
   const url = new URL(required('MUSTER_TEST_DATABASE_URL'));
-  const name = `muster_t_${randomBytes(6).toString('hex')}`;
+  // Begins with the run's own name, where the runner gives one: it drops what an interrupted test leaves behind.
+  const name = `${url.pathname.slice(1) || 'muster_test'}_${randomBytes(6).toString('hex')}`;
   const server = new URL(url);
   server.pathname = '/';
   const run = async (sql: string) => {
@@ -58,7 +59,9 @@ export async function lendEnvironment(): Promise<Lent<Record<string, string>>> {
       ...common,
       DATABASE_URL: database.value,
       BROKER_URL: required('MUSTER_TEST_BROKER_URL'),
-      BROKER_PREFIX: `t${randomBytes(6).toString('hex')}`,
+      BROKER_PREFIX: `${process.env.MUSTER_TEST_BROKER_PREFIX ?? 't'}.${randomBytes(6).toString('hex')}`
+        .replaceAll('_', '-')
+        .slice(-40),
       STORAGE_URL: required('MUSTER_TEST_STORAGE_URL'),
       JWT_SECRETS: randomBytes(48).toString('base64'),
     },

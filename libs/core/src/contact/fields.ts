@@ -38,6 +38,8 @@ export const LIMITS = {
   country: 100,
   zipCode: 20,
   notes: 5000,
+  /** Of the JSON, in bytes. */
+  metadataBytes: 16 * 1024,
 } as const;
 
 /** What `source` says of a lead that was imported and whose row names none. */

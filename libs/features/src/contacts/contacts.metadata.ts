@@ -1,9 +1,10 @@
+import { LIMITS } from '@muster/core/contact/fields';
 import { FieldError } from '@muster/core/errors';
 
 type Metadata = Record<string, unknown>;
 
 /** Largest metadata of one record, in bytes of its JSON. */
-export const MAX_METADATA_BYTES = 16 * 1024;
+export const MAX_METADATA_BYTES = LIMITS.metadataBytes;
 /** How deep metadata may be nested. */
 const MAX_DEPTH = 10;
 

@@ -11,7 +11,7 @@ import { ImportLedger, RowOutcome } from './imports.ledger';
 import { ImportsService } from './imports.service';
 
 /** How many rejected rows are read and written at a time. */
-const ROWS_AT_ONCE = 1_000;
+const ROWS_AT_ONCE = 200;
 
 /** Reads the ledger together with the rows that it speaks of. */
 @Injectable()

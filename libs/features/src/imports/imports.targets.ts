@@ -1,4 +1,5 @@
 import { compileCustomerRow } from '@muster/core/contact/customer-row';
+import { LIMITS } from '@muster/core/contact/fields';
 import { compileLeadRow } from '@muster/core/contact/lead-row';
 import { FieldError } from '@muster/core/errors';
 import { BulkText, BulkValue } from '@muster/platform/database/dialect/bulk-text';
@@ -40,7 +41,14 @@ function ownValues(work: Import): (row: number) => BulkValue[] {
   return (row) => [base + row - 1, work.id, row, work.createdBy, now, now, 1, '{}'];
 }
 
-function metadataOf(extension: string | null, cells: Cell[], mapped: number, unmapped: string[]): string {
+/** The metadata of a record: what was split off its phone, and the columns that are kept as they are. */
+function metadataOf(
+  extension: string | null,
+  cells: Cell[],
+  mapped: number,
+  unmapped: string[],
+  errors: FieldError[],
+): string {
   if (!extension && unmapped.length === 0) return '{}';
   const metadata: Record<string, string> = {};
   if (extension) metadata.phoneExtension = extension;
@@ -48,7 +56,12 @@ function metadataOf(extension: string | null, cells: Cell[], mapped: number, unm
     const value = cells[mapped + index]?.trim();
     if (value) metadata[name] = value;
   });
-  return JSON.stringify(metadata);
+  const json = JSON.stringify(metadata);
+  if (Buffer.byteLength(json) > LIMITS.metadataBytes) {
+    const message = `the columns that are kept are larger than ${LIMITS.metadataBytes} bytes`;
+    errors.push({ field: 'metadata', code: 'too-long', message });
+  }
+  return json;
 }
 
 function mergeTags(tags: string[], added: string[]): string {
@@ -86,6 +99,7 @@ const leads: TargetTable = {
     const assignee = work.options.assignTo ?? null;
     return (row, cells, text) => {
       const { record: lead, errors } = read(cells);
+      const metadata = metadataOf(lead.phoneExtension, cells, targets.length, unmapped, errors);
       if (errors.length > 0) return { errors };
       text.add([
         ...own(row),
@@ -97,7 +111,7 @@ const leads: TargetTable = {
         lead.company,
         assignee,
         mergeTags(lead.tags, work.options.tags),
-        metadataOf(lead.phoneExtension, cells, targets.length, unmapped),
+        metadata,
         lead.imageUrl,
         lead.doNotContact,
       ]);
@@ -138,13 +152,14 @@ const customers: TargetTable = {
     const owner = work.options.assignTo ?? null;
     return (row, cells, text) => {
       const { record: customer, errors } = read(cells);
+      const metadata = metadataOf(customer.phoneExtension, cells, targets.length, unmapped, errors);
       if (errors.length > 0) return { errors };
       text.add([
         ...own(row),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
         owner,
         mergeTags(customer.tags, work.options.tags),
-        metadataOf(customer.phoneExtension, cells, targets.length, unmapped),
+        metadata,
       ]);
       return { email: customer.email, phone: customer.phone };
     };

@@ -66,7 +66,10 @@ export class StagedTable {
     this.connection.closeSync();
   }
 
-  /** The rows `fromRow` to `toRow`, both included, as far as they exist. */
+  /**
+   * The rows `fromRow` to `toRow`, both included, as far as they exist. Of a cell over 64 KiB the first 20,000 characters come:
+   * no field takes so much, and thousands of such cells at once would not fit into memory.
+   */
   readRows(fromRow: number, toRow: number, columns: readonly number[]): Promise<StagedRow[]> {
     return this.inTurn(async () => {
       const from = Math.max(1, fromRow);
@@ -82,7 +85,7 @@ export class StagedTable {
       if (next > to) return rows;
       // A row group is decompressed as a whole, so an import gets it as a whole: the next ranges are in it.
       const last = to - from + 1 < MIN_SEQUENTIAL_ROWS ? to : (this.groupEnds.find((end) => end >= to) ?? to);
-      const read = await this.select(`_row BETWEEN ${integer(next)} AND ${integer(last)}`, columns);
+      const read = await this.select(`_row BETWEEN ${integer(next)} AND ${integer(last)}`, columns, cut);
       if (read.length !== last - next + 1) throw new Error(`The staged table lacks rows between ${next} and ${last}.`);
       this.ahead = last > to ? { from: next, to: last, columns: wanted, rows: read } : null;
       const mine = last > to ? read.slice(0, to - next + 1) : read;
@@ -134,8 +137,12 @@ export class StagedTable {
    * The cells of each column come as one text and are split here: several times as fast as value by value. Each cell adds
    * one piece, so the number of pieces shows a separator inside a cell.
    */
-  private async select(where: string, columns: readonly number[]): Promise<StagedRow[]> {
-    const names = this.names(columns);
+  private async select(
+    where: string,
+    columns: readonly number[],
+    expression = (name: string) => name,
+  ): Promise<StagedRow[]> {
+    const names = this.names(columns).map(expression);
     const texts = ['_row::VARCHAR', ...names.map((name) => `coalesce(${name}, '')`)];
     const found = await this.joined(texts, where);
     if (found === null) return this.selectSlowly(where, names);
@@ -193,6 +200,8 @@ export class StagedTable {
       .sort((left, right) => left.row - right.row);
   }
 }
+
+const cut = (name: string) => `CASE WHEN strlen(${name}) > 65536 THEN left(${name}, 20000) ELSE ${name} END`;
 
 function integer(row: number): string {
   if (!Number.isSafeInteger(row)) throw new RangeError(`${row} is no row number.`);
