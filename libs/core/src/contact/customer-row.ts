@@ -8,7 +8,7 @@ import { CUSTOMER_STATUSES, matchCustomerStatus, type CustomerStatus } from './o
 import { normalizePhone } from './phone';
 import { take, type FieldError } from './result';
 import { columnsByField, demand, exactOption, isBlank, readCell, readText, type Cells, type CheckContext } from './row';
-import { checkTags, parseTags } from './tags';
+import { checkTags, tagReader } from './tags';
 import { codePointLength } from './text';
 import { normalizeTimezone } from './timezone';
 import { restoreZip } from './zip';
@@ -82,6 +82,8 @@ export function compileCustomerRow(
   const [zipAt, statusAt, tagsAt] = [columns('zipCode'), columns('status'), columns('tags')];
   const blockedAt = columns('doNotContact');
   const { defaultRegion, maxTags, today = todayUtc() } = context;
+  const readTags = tagReader(maxTags);
+  const noTags = Object.freeze<string[]>([]) as string[];
   const hint: DateHint = { region: defaultRegion, dayFirst: context.dayFirst };
 
   return (cells) => {
@@ -111,7 +113,7 @@ export function compileCustomerRow(
     const statusText = readCell(cells, statusAt);
     const status = statusText === null ? null : take(matchCustomerStatus(statusText), 'status', errors);
     const tagsText = readCell(cells, tagsAt);
-    const tags = tagsText === null ? null : take(parseTags(tagsText, maxTags), 'tags', errors);
+    const tags = tagsText === null ? null : take(readTags(tagsText), 'tags', errors);
     const blockedText = readCell(cells, blockedAt);
     const blocked = blockedText === null ? null : take(parseBoolean(blockedText), 'doNotContact', errors);
 
@@ -139,7 +141,7 @@ export function compileCustomerRow(
         zipCode: zip === null ? null : restoreZip(zip, state, country ?? countryCode, defaultRegion),
         notes: readText(readCell(cells, notesAt), 'notes', LIMITS.notes, errors, true),
         status: status ?? 'active',
-        tags: tags ?? [],
+        tags: tags ?? noTags,
         doNotContact: blocked ?? false,
       },
       errors,

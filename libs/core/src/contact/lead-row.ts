@@ -6,7 +6,7 @@ import { LEAD_STATUSES, matchLeadStatus, type LeadStatus } from './options';
 import { normalizePhone } from './phone';
 import { take, type FieldError } from './result';
 import { columnsByField, demand, exactOption, isBlank, readCell, readText, type Cells, type CheckContext } from './row';
-import { checkTags, parseTags } from './tags';
+import { checkTags, tagReader } from './tags';
 import { cleanText } from './text';
 import { normalizeUrl } from './url';
 
@@ -50,6 +50,8 @@ export function compileLeadRow(mapping: readonly ColumnTarget[], context: CheckC
   const [statusAt, sourceAt, tagsAt] = [columns('status'), columns('source'), columns('tags')];
   const [blockedAt, imageAt] = [columns('doNotContact'), columns('imageUrl')];
   const { defaultRegion, maxTags, defaultSource = DEFAULT_IMPORT_SOURCE } = context;
+  const readTags = tagReader(maxTags);
+  const noTags = Object.freeze<string[]>([]) as string[];
 
   return (cells) => {
     const errors: FieldError[] = [];
@@ -71,7 +73,7 @@ export function compileLeadRow(mapping: readonly ColumnTarget[], context: CheckC
       sourceText === null ? null : take(cleanText(sourceText, LIMITS.source, LIMITS.sourceMin), 'source', errors);
     const company = readText(readCell(cells, companyAt), 'company', LIMITS.company, errors);
     const tagsText = readCell(cells, tagsAt);
-    const tags = tagsText === null ? null : take(parseTags(tagsText, maxTags), 'tags', errors);
+    const tags = tagsText === null ? null : take(readTags(tagsText), 'tags', errors);
     const blockedText = readCell(cells, blockedAt);
     const blocked = blockedText === null ? null : take(parseBoolean(blockedText), 'doNotContact', errors);
     const imageText = readCell(cells, imageAt);
@@ -86,7 +88,7 @@ export function compileLeadRow(mapping: readonly ColumnTarget[], context: CheckC
         status: status ?? 'new',
         source: source ?? defaultSource,
         company,
-        tags: tags ?? [],
+        tags: tags ?? noTags,
         doNotContact: blocked ?? false,
         imageUrl,
       },

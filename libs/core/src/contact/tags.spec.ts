@@ -1,4 +1,4 @@
-import { checkTags, formatTags, parseTags } from './tags';
+import { checkTags, formatTags, parseTags, tagReader } from './tags';
 
 describe('tags', () => {
   it.each([
@@ -27,5 +27,18 @@ describe('tags', () => {
     expect(checkTags(many.slice(1))).toHaveProperty('value.length', 20);
     expect(checkTags(many, 30)).toHaveProperty('value.length', 21);
     expect(parseTags('"'.repeat(1_000_000))).toMatchObject({ code: 'too-long' });
+  });
+});
+
+describe('tagReader', () => {
+  it('reads as parseTags does, and gives equal cells one list', () => {
+    const read = tagReader(2);
+    for (const cell of ['a; b', '"x, y"', 'a,b,c', '']) expect(read(cell)).toEqual(parseTags(cell, 2));
+    expect(read('a; b')).toBe(read('a; b'));
+  });
+
+  it('reads on when it remembers enough', () => {
+    const read = tagReader();
+    for (let n = 0; n < 2_500; n++) expect(read(`tag ${n}`)).toEqual({ value: [`tag ${n}`] });
   });
 });

@@ -40,6 +40,26 @@ export function parseTags(cell: string, maxTags = MAX_TAGS): Checked<string[]> {
   return checkTags(pieces, maxTags);
 }
 
+/** How many different cells a reader remembers. */
+const REMEMBERED = 1_000;
+
+/**
+ * Makes a {@link parseTags} for many cells: the columns of tags that lists of people have hold few different cells. Equal cells
+ * give the same list, frozen.
+ */
+export function tagReader(maxTags = MAX_TAGS): (cell: string) => Checked<string[]> {
+  const known = new Map<string, Checked<string[]>>();
+  return (cell) => {
+    let tags = known.get(cell);
+    if (tags === undefined) {
+      tags = parseTags(cell, maxTags);
+      if ('value' in tags) Object.freeze(tags.value);
+      if (known.size < REMEMBERED) known.set(cell, tags);
+    }
+    return tags;
+  };
+}
+
 /** Writes tags into one cell, so that `parseTags` reads the same tags back. */
 export function formatTags(tags: readonly string[]): string {
   return tags.map((tag) => (NEEDS_QUOTES.test(tag) ? `"${tag.replace(/"/g, '""')}"` : tag)).join('; ');

@@ -3,11 +3,9 @@ import { BulkText } from '@muster/platform/database/dialect/bulk-text';
 import { decodeRow } from '@muster/platform/database/dialect/dialect';
 import { Cell, RowChecker, TargetTable } from './imports.targets';
 
-/** A row that may be stored: where its line stands in the text, and its unique values. */
+/** A row that may be stored, and its unique values. */
 export interface RowDraft {
   row: number;
-  start: number;
-  end: number;
   email: string | null;
   phone: string | null;
 }
@@ -32,9 +30,6 @@ export class ImportBatch {
   private readonly errors = new Map<number, FieldError[]>();
   private readonly emailAt: number;
   private readonly phoneAt: number;
-  private seen: Set<string> | null = new Set();
-  /** Whether two of the rows have the same e-mail or phone. */
-  sharesKeys = false;
 
   constructor({ columns }: TargetTable) {
     this.emailAt = columns.indexOf('email');
@@ -47,29 +42,10 @@ export class ImportBatch {
     if (issue) {
       this.errors.set(row, [{ field: '', code: issue, message: detail ?? issue }]);
     } else {
-      const checked = check(row, cells, this.text);
-      if ('errors' in checked) this.errors.set(row, checked.errors);
-      else this.note(checked.email, checked.phone);
+      const errors = check(row, cells, this.text);
+      if (errors) this.errors.set(row, errors);
     }
     this.ends.push(this.text.length);
-  }
-
-  private note(...keys: (string | null)[]): void {
-    for (const key of keys) {
-      if (key === null || !this.seen) continue;
-      if (this.seen.has(key)) {
-        this.sharesKeys = true;
-        this.seen = null;
-      } else {
-        this.seen.add(key);
-      }
-    }
-  }
-
-  /** Says that all rows are there. */
-  close(): this {
-    this.seen = null;
-    return this;
   }
 
   /** How many rows may be stored. */
@@ -83,14 +59,14 @@ export class ImportBatch {
   }
 
   /** The rows that may be stored, of those that `wanted` names. */
-  drafts(wanted: (row: number) => boolean = () => true): RowDraft[] {
+  drafts(wanted: (row: number) => boolean): RowDraft[] {
     const drafts: RowDraft[] = [];
     for (const [index, row] of this.rows.entries()) {
       const start = index === 0 ? 0 : this.ends[index - 1];
       const end = this.ends[index];
       if (end === start || !wanted(row)) continue;
       const cells = decodeRow(this.text.slice(start, end - 1).toString());
-      drafts.push({ row, start, end, email: cells[this.emailAt], phone: cells[this.phoneAt] });
+      drafts.push({ row, email: cells[this.emailAt], phone: cells[this.phoneAt] });
     }
     return drafts;
   }

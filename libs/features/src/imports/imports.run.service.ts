@@ -13,13 +13,13 @@ import { ClaimedChunk, ImportsRepository } from './imports.repository';
 
 /** How many keys one look-up names. */
 const KEYS_AT_ONCE = 500;
-/** How often a chunk is begun again because other writers took its e-mails and phones meanwhile. */
+/** How often a chunk is begun again because other writers free its e-mails and phones meanwhile. */
 const RACES = 5;
 
 /** The claim on a chunk was lost: another worker has it, or the import has ended. Nothing was written. */
 export class ChunkLost extends Error {}
 
-/** Rows that were free at the look-up were taken at the insert. The transaction is run again. */
+/** What was in a row's way at the insert had gone at the look-up. The transaction is run again. */
 class Raced extends Error {}
 
 /** A stored record that holds an e-mail or phone. */
@@ -62,15 +62,12 @@ export class ImportsRunService {
     const batch = new ImportBatch(plan.target);
     const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
     for (const row of staged) if (mine(row.row)) batch.add(row, plan.check);
-    return batch.close();
+    return batch;
   }
 
   private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, batch: ImportBatch): Promise<void> {
     if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
-    const outcomes =
-      chunk.kind !== 'sharing' && !batch.sharesKeys
-        ? await this.insertDistinct(tx, chunk, plan, batch)
-        : await this.insertInOrder(tx, plan, batch);
+    const outcomes = await this.insert(tx, chunk, plan, batch);
     const entries = toEntries(chunk.importId, outcomes);
     const counts = countsOf(entries);
     await this.ledger.add(tx, entries);
@@ -89,55 +86,33 @@ export class ImportsRunService {
   }
 
   /**
-   * Rows of which no two share an e-mail or phone: all are sent to the store, which leaves out those whose value is taken.
-   * Only when it left some out do we ask which, and why.
+   * Sends all rows to the store, which takes them one after another and leaves out those whose e-mail or phone is taken: by a
+   * stored record, or by an earlier row. Only when it left some out do we ask which, and why.
    */
-  private async insertDistinct(
+  private async insert(
     tx: Tx,
     chunk: ClaimedChunk,
     plan: ImportPlan,
     batch: ImportBatch,
   ): Promise<Iterable<RowOutcome>> {
-    const inserted = await this.insert(tx, plan, batch.text.slice(), batch.acceptable);
-    if (inserted === batch.acceptable) return outcomesOf(plan.work, batch, new Map());
-    const stored = await this.storedRows(tx, plan, chunk);
-    const left = batch.drafts((row) => !stored.has(row));
-    if (left.length !== batch.acceptable - inserted) {
-      throw new Error('The store says it left out other rows than it did.');
-    }
-    const holders = new Holders(plan.work, await this.holdersOf(tx, plan, left));
     const conflicts = new Map<number, Conflict>();
-    for (const draft of left) {
-      const conflict = holders.conflict(draft);
-      if (!conflict) throw new Raced(); // whoever held it has gone since
-      conflicts.set(draft.row, conflict);
-    }
-    return outcomesOf(plan.work, batch, conflicts);
-  }
-
-  /** Rows that may share an e-mail or phone: looked up first, then accepted one after another in the order of the file. */
-  private async insertInOrder(tx: Tx, plan: ImportPlan, batch: ImportBatch): Promise<Iterable<RowOutcome>> {
-    const drafts = batch.drafts();
-    const holders = new Holders(plan.work, await this.holdersOf(tx, plan, drafts));
-    const conflicts = new Map<number, Conflict>();
-    const accepted: Buffer[] = [];
-    for (const draft of drafts) {
-      const conflict = holders.conflict(draft);
-      if (conflict) {
+    const { table, columns } = plan.target;
+    const bulk = { table, columns, bytes: batch.text.slice(), count: batch.acceptable };
+    const inserted = await this.database.dialect.bulkInsert(tx.runner, bulk);
+    if (inserted < batch.acceptable) {
+      const stored = await this.storedRows(tx, plan, chunk);
+      const left = batch.drafts((row) => !stored.has(row));
+      if (left.length !== batch.acceptable - inserted) {
+        throw new Error('The store says it left out other rows than it did.');
+      }
+      const holders = new Holders(plan.work, await this.holdersOf(tx, plan, left));
+      for (const draft of left) {
+        const conflict = holders.conflict(draft);
+        if (!conflict) throw new Raced(); // whoever held it has gone since
         conflicts.set(draft.row, conflict);
-      } else {
-        accepted.push(batch.text.slice(draft.start, draft.end));
-        holders.add({ ...draft, id: recordIdOf(plan.work, draft.row), importId: plan.work.id });
       }
     }
-    if ((await this.insert(tx, plan, Buffer.concat(accepted), accepted.length)) !== accepted.length) throw new Raced();
     return outcomesOf(plan.work, batch, conflicts);
-  }
-
-  private insert(tx: Tx, { target }: ImportPlan, bytes: Buffer, count: number): Promise<number> {
-    if (count === 0) return Promise.resolve(0);
-    const { table, columns } = target;
-    return this.database.dialect.bulkInsert(tx.runner, { table, columns, bytes, count });
   }
 
   private async storedRows(
@@ -201,21 +176,27 @@ class Holders {
     private readonly work: Import,
     holders: Holder[],
   ) {
-    holders.forEach((holder) => this.add(holder));
+    for (const holder of holders) {
+      if (holder.email !== null) this.by.email.set(holder.email, holder);
+      if (holder.phone !== null) this.by.phone.set(holder.phone, holder);
+    }
   }
 
-  add(holder: Holder): void {
-    if (holder.email !== null) this.by.email.set(holder.email, holder);
-    if (holder.phone !== null) this.by.phone.set(holder.phone, holder);
+  /** Why a row was left out. A later row of the file may hold the other of its two values, and is no reason. */
+  conflict(draft: RowDraft): Conflict | null {
+    return (
+      this.among(draft, ({ importId, row }) => importId !== this.work.id || row! < draft.row) ??
+      this.among(draft, () => true)
+    );
   }
 
-  conflict(draft: Pick<RowDraft, 'email' | 'phone'>): Conflict | null {
+  private among(draft: RowDraft, counts: (holder: Holder) => boolean): Conflict | null {
     const errors: FieldError[] = [];
     let first: Holder | undefined;
     for (const field of ['email', 'phone'] as const) {
       const value = draft[field];
       const holder = value === null ? undefined : this.by[field].get(value);
-      if (!holder) continue;
+      if (!holder || !counts(holder)) continue;
       first ??= holder;
       errors.push(
         holder.importId === this.work.id

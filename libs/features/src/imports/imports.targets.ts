@@ -6,13 +6,13 @@ import { BulkText, BulkValue } from '@muster/platform/database/dialect/bulk-text
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Import, ImportTarget } from './imports.entity';
 
-/** What the cells of a row became: its unique values (the rest is written to the text), or its errors. */
-export type CheckedRow = { email: string | null; phone: string | null } | { errors: FieldError[] };
-
 export type Cell = string | null;
 
-/** Checks the cells of one row (in the order of the mapped columns); writes its line for the bulk load to `text`. */
-export type RowChecker = (row: number, cells: Cell[], text: BulkText) => CheckedRow;
+/**
+ * Checks the cells of one row, in the order of the mapped columns. Writes its line for the bulk load to `text` and gives null, or
+ * writes nothing and gives the errors.
+ */
+export type RowChecker = (row: number, cells: Cell[], text: BulkText) => FieldError[] | null;
 
 /** Which table an import fills, and how a row becomes a record of it. */
 export interface TargetTable {
@@ -64,9 +64,17 @@ function metadataOf(
   return json;
 }
 
-function mergeTags(tags: string[], added: string[]): string {
-  if (tags.length === 0 && added.length === 0) return '[]';
-  return JSON.stringify([...new Set([...tags, ...added])]);
+/** The JSON of a row's tags with those that the import adds. Equal cells come as one list, so most are made once. */
+function tagWriter(added: string[]): (tags: readonly string[]) => string {
+  const written = new WeakMap<readonly string[], string>();
+  return (tags) => {
+    let json = written.get(tags);
+    if (json === undefined) {
+      json = JSON.stringify([...new Set([...tags, ...added])]);
+      written.set(tags, json);
+    }
+    return json;
+  };
 }
 
 const contextOf = ({ options, startedAt }: Import) => ({
@@ -96,11 +104,12 @@ const leads: TargetTable = {
     const mapping = targets.map((target, column) => ({ column, target }));
     const read = compileLeadRow(mapping, contextOf(work));
     const own = ownValues(work);
+    const writeTags = tagWriter(work.options.tags);
     const assignee = work.options.assignTo ?? null;
     return (row, cells, text) => {
       const { record: lead, errors } = read(cells);
       const metadata = metadataOf(lead.phoneExtension, cells, targets.length, unmapped, errors);
-      if (errors.length > 0) return { errors };
+      if (errors.length > 0) return errors;
       text.add([
         ...own(row),
         lead.name,
@@ -110,12 +119,12 @@ const leads: TargetTable = {
         lead.source,
         lead.company,
         assignee,
-        mergeTags(lead.tags, work.options.tags),
+        writeTags(lead.tags),
         metadata,
         lead.imageUrl,
         lead.doNotContact,
       ]);
-      return { email: lead.email, phone: lead.phone };
+      return null;
     };
   },
 };
@@ -149,19 +158,20 @@ const customers: TargetTable = {
     const mapping = targets.map((target, column) => ({ column, target }));
     const read = compileCustomerRow(mapping, contextOf(work));
     const own = ownValues(work);
+    const writeTags = tagWriter(work.options.tags);
     const owner = work.options.assignTo ?? null;
     return (row, cells, text) => {
       const { record: customer, errors } = read(cells);
       const metadata = metadataOf(customer.phoneExtension, cells, targets.length, unmapped, errors);
-      if (errors.length > 0) return { errors };
+      if (errors.length > 0) return errors;
       text.add([
         ...own(row),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
         owner,
-        mergeTags(customer.tags, work.options.tags),
+        writeTags(customer.tags),
         metadata,
       ]);
-      return { email: customer.email, phone: customer.phone };
+      return null;
     };
   },
 };
