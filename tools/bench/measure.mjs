@@ -10,7 +10,7 @@ import { openPlace } from './place.mjs';
 import { Program } from './program.mjs';
 import { machine, memoryTable, speedTable, writeReport } from './report.mjs';
 
-const POLL = 50;
+const POLL = 200;
 /** An import that takes longer than this is given up, in milliseconds: 15 minutes and 1 for each 50,000 rows. */
 const limit = (rows) => 60_000 * (15 + rows / 50_000);
 const MEMORY_ROWS = [200_000, 2_000_000];

@@ -59,7 +59,7 @@ export class ImportsRunService {
 
   private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<ImportBatch> {
     const mine = belongs(chunk.kind, plan.sharing);
-    const batch = new ImportBatch(plan.target);
+    const batch = new ImportBatch(plan.target, this.database.dialect.bulkBuffer());
     const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
     for (const row of staged) if (mine(row.row)) batch.add(row, plan.check);
     return batch;
@@ -97,12 +97,12 @@ export class ImportsRunService {
   ): Promise<Iterable<RowOutcome>> {
     const conflicts = new Map<number, Conflict>();
     const { table, columns } = plan.target;
-    const bulk = { table, columns, bytes: batch.text.slice(), count: batch.acceptable };
-    const inserted = await this.database.dialect.bulkInsert(tx.runner, bulk);
-    if (inserted < batch.acceptable) {
+    const { count } = batch.buffer;
+    const inserted = await this.database.dialect.bulkInsert(tx.runner, table, columns, batch.buffer);
+    if (inserted < count) {
       const stored = await this.storedRows(tx, plan, chunk);
       const left = batch.drafts((row) => !stored.has(row));
-      if (left.length !== batch.acceptable - inserted) {
+      if (left.length !== count - inserted) {
         throw new Error('The store says it left out other rows than it did.');
       }
       const holders = new Holders(plan.work, await this.holdersOf(tx, plan, left));

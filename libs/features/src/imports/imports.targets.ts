@@ -2,22 +2,21 @@ import { compileCustomerRow } from '@muster/core/contact/customer-row';
 import { LIMITS } from '@muster/core/contact/fields';
 import { compileLeadRow } from '@muster/core/contact/lead-row';
 import { FieldError } from '@muster/core/errors';
-import { BulkText, BulkValue } from '@muster/platform/database/dialect/bulk-text';
-import { formatTime } from '@muster/platform/database/dialect/dialect';
+import { BulkBuffer, BulkValue, formatTime } from '@muster/platform/database/dialect/dialect';
 import { Import, ImportTarget } from './imports.entity';
 
 export type Cell = string | null;
 
 /**
- * Checks the cells of one row, in the order of the mapped columns. Writes its line for the bulk load to `text` and gives null, or
- * writes nothing and gives the errors.
+ * Checks the cells of one row, in the order of the mapped columns. Adds its values to `buffer` and gives null, or adds nothing and
+ * gives the errors.
  */
-export type RowChecker = (row: number, cells: Cell[], text: BulkText) => FieldError[] | null;
+export type RowChecker = (row: number, cells: Cell[], buffer: BulkBuffer) => FieldError[] | null;
 
 /** Which table an import fills, and how a row becomes a record of it. */
 export interface TargetTable {
   table: ImportTarget;
-  /** Columns of the bulk load, in the order of the line. */
+  /** Columns of the bulk load, in the order of the buffer's values. */
   columns: string[];
   /** Makes the checker of one import. @param unmapped names of the columns that follow the mapped ones and go into metadata */
   checker(work: Import, targets: string[], unmapped: string[]): RowChecker;
@@ -106,11 +105,11 @@ const leads: TargetTable = {
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const assignee = work.options.assignTo ?? null;
-    return (row, cells, text) => {
+    return (row, cells, buffer) => {
       const { record: lead, errors } = read(cells);
       const metadata = metadataOf(lead.phoneExtension, cells, targets.length, unmapped, errors);
       if (errors.length > 0) return errors;
-      text.add([
+      buffer.add([
         ...own(row),
         lead.name,
         lead.email,
@@ -160,11 +159,11 @@ const customers: TargetTable = {
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const owner = work.options.assignTo ?? null;
-    return (row, cells, text) => {
+    return (row, cells, buffer) => {
       const { record: customer, errors } = read(cells);
       const metadata = metadataOf(customer.phoneExtension, cells, targets.length, unmapped, errors);
       if (errors.length > 0) return errors;
-      text.add([
+      buffer.add([
         ...own(row),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
         owner,

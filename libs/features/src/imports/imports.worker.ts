@@ -43,12 +43,11 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly finisher: ImportsFinishService,
     private readonly plans: ImportPlans,
   ) {
+    // SQLite has one writer: a second lane would only wait for it, with its chunk in memory.
+    const lanes = config.database.kind === 'sqlite' ? 1 : config.workerConcurrency;
     this.lanes = [
       new Loop('imports.analyze', POLL, () => this.prepareOne()),
-      ...Array.from(
-        { length: config.workerConcurrency },
-        (_, lane) => new Loop(`imports.run.${lane}`, POLL, () => this.runOne()),
-      ),
+      ...Array.from({ length: lanes }, (_, lane) => new Loop(`imports.run.${lane}`, POLL, () => this.runOne())),
     ];
   }
 

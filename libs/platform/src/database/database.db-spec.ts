@@ -1,5 +1,5 @@
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
-import { BulkText, BulkValue } from './dialect/bulk-text';
+import { BulkValue } from './dialect/dialect';
 
 describe('the store', () => {
   let store: TestDatabase;
@@ -109,16 +109,9 @@ describe('the store', () => {
       1,
     ];
     const load = (rows: BulkValue[][]) => {
-      const text = new BulkText(16);
-      for (const values of rows) text.add(values);
-      return store.transactions.run((tx) =>
-        store.database.dialect.bulkInsert(tx.runner, {
-          table: 'leads',
-          columns,
-          bytes: text.slice(),
-          count: rows.length,
-        }),
-      );
+      const buffer = store.database.dialect.bulkBuffer();
+      for (const values of rows) buffer.add(values);
+      return store.transactions.run((tx) => store.database.dialect.bulkInsert(tx.runner, 'leads', columns, buffer));
     };
 
     it('keeps every character, and null apart from text', async () => {
@@ -137,6 +130,21 @@ describe('the store', () => {
         await load([row(8_000_002, 'same', 'josé@example.com'), row(8_000_003, 'other', 'jose@example.com')]),
       ).toBe(1);
       expect(await load([row(8_000_001, 'same id', null)])).toBe(0);
+    });
+
+    it('does the same on a server that refuses LOAD DATA LOCAL', async () => {
+      if (store.database.dialect.flavor === 'sqlite') return; // it has one way only
+      Object.assign(store.database.dialect, { localLoad: false });
+      try {
+        const rows = Array.from({ length: 2_500 }, (_, n) =>
+          row(6_000_001 + n, `tab\t${n} \\N`, `p${n}@insert.example.com`),
+        );
+        expect(await load(rows)).toBe(2_500);
+        expect(await load([...rows.slice(0, 3), row(6_100_000, 'new', null)])).toBe(1);
+        await expect(load([row(6_200_000, 'x'.repeat(101), null)])).rejects.toThrow('bend');
+      } finally {
+        Object.assign(store.database.dialect, { localLoad: true });
+      }
     });
 
     it('refuses what the store would cut short', async () => {

@@ -1,6 +1,4 @@
-import { formatTime } from './dialect';
-
-export type BulkValue = string | number | boolean | Date | null;
+import { BulkBuffer, BulkValue, formatTime } from './dialect';
 
 const TAB = 0x09;
 const NEWLINE = 0x0a;
@@ -22,30 +20,39 @@ const SPECIAL = /[\\\t\n\r\0]/g;
  * Rows written as bytes, in the format of MySQL's LOAD DATA: a line a row, cells parted by tabs, `\N` for null, backslash
  * escapes. One buffer for all of them: strings of the same content cost several times as much in garbage.
  */
-export class BulkText {
+export class BulkText implements BulkBuffer {
   private bytes: Buffer;
   /** Bytes written so far. */
-  length = 0;
+  private length = 0;
+  /** Where each line ends. */
+  private readonly ends: number[] = [];
 
   constructor(capacity = 1 << 20) {
     this.bytes = Buffer.allocUnsafe(capacity);
   }
 
-  /** Adds one row. @returns where its line starts; it ends at {@link length} */
-  add(values: readonly BulkValue[]): number {
-    const start = this.length;
+  get count(): number {
+    return this.ends.length;
+  }
+
+  add(values: readonly BulkValue[]): void {
     for (let index = 0; index < values.length; index++) {
       if (index > 0) this.bytes[this.length++] = TAB;
       this.write(values[index]);
     }
     this.room(1);
     this.bytes[this.length++] = NEWLINE;
-    return start;
+    this.ends.push(this.length);
   }
 
-  /** The bytes of the lines from `start` to `end`. Valid until the next {@link add}. */
-  slice(start = 0, end = this.length): Buffer {
-    return this.bytes.subarray(start, end);
+  read(index: number): (string | null)[] {
+    const start = index === 0 ? 0 : this.ends[index - 1];
+    return decodeRow(this.bytes.toString('utf8', start, this.ends[index] - 1));
+  }
+
+  /** All lines. Valid until the next {@link add}. */
+  get lines(): Buffer {
+    return this.bytes.subarray(0, this.length);
   }
 
   private write(value: BulkValue): void {
@@ -87,4 +94,18 @@ export class BulkText {
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
   }
+}
+
+const UNESCAPES: Record<string, string> = { t: '\t', n: '\n', r: '\r', '0': '\0', '\\': '\\' };
+
+/** The cells of one line of a bulk load, without its line end. */
+function decodeRow(line: string): (string | null)[] {
+  const cells: (string | null)[] = line.split('\t');
+  if (!line.includes('\\')) return cells;
+  for (let index = 0; index < cells.length; index++) {
+    const cell = cells[index]!;
+    if (cell === '\\N') cells[index] = null;
+    else if (cell.includes('\\')) cells[index] = cell.replace(/\\(.)/g, (_, char: string) => UNESCAPES[char] ?? char);
+  }
+  return cells;
 }

@@ -2,7 +2,8 @@ import { Readable } from 'node:stream';
 import { createConnection, Pool, PoolConnection, QueryValues, ResultSetHeader } from 'mysql2';
 import { DataSource, QueryRunner } from 'typeorm';
 import { Flavor, TableDefinition, toEntitySchema } from './columns';
-import { BulkRows, decodeRow, Dialect, MigrationClass } from './dialect';
+import { BulkText } from './bulk-text';
+import { BulkBuffer, Dialect, MigrationClass } from './dialect';
 
 /** What every connection says first: one isolation level, no silent bending of values, UTC. */
 const SESSION = [
@@ -75,33 +76,37 @@ export class MysqlDialect implements Dialect {
     }
   }
 
+  bulkBuffer(): BulkBuffer {
+    return new BulkText();
+  }
+
   /** LOAD DATA LOCAL where the server allows it, otherwise INSERT IGNORE; both turn bent values into warnings, which are errors here. */
-  async bulkInsert(runner: QueryRunner, rows: BulkRows): Promise<number> {
+  async bulkInsert(runner: QueryRunner, table: string, columns: string[], rows: BulkBuffer): Promise<number> {
     if (rows.count === 0) return 0;
     const connection = (await runner.connect()) as PoolConnection;
-    if (this.localLoad) {
+    if (this.localLoad && rows instanceof BulkText) {
       try {
-        return await this.load(connection, rows);
+        return await this.load(connection, table, columns, rows);
       } catch (error) {
         if (!LOCAL_LOAD_REFUSED.has(errnoOf(error))) throw error;
         this.localLoad = false;
       }
     }
     let inserted = 0;
-    const lines = rows.bytes.toString().split('\n');
     for (let start = 0; start < rows.count; start += INSERT_ROWS_AT_ONCE) {
-      const values = lines.slice(start, Math.min(start + INSERT_ROWS_AT_ONCE, rows.count)).map(decodeRow);
-      const sql = `INSERT IGNORE INTO ${rows.table} (${rows.columns.join(', ')}) VALUES ?`;
-      inserted += await this.bulkStatement(connection, { sql, values: [values] }, values.length);
+      const length = Math.min(INSERT_ROWS_AT_ONCE, rows.count - start);
+      const values = Array.from({ length }, (_, index) => rows.read(start + index));
+      const sql = `INSERT IGNORE INTO ${table} (${columns.join(', ')}) VALUES ?`;
+      inserted += await this.bulkStatement(connection, { sql, values: [values] }, length);
     }
     return inserted;
   }
 
-  private load(connection: PoolConnection, rows: BulkRows): Promise<number> {
+  private load(connection: PoolConnection, table: string, columns: string[], rows: BulkText): Promise<number> {
     const sql =
-      `LOAD DATA LOCAL INFILE 'rows' INTO TABLE ${rows.table} CHARACTER SET utf8mb4 ` +
-      `FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (${rows.columns.join(', ')})`;
-    const infileStreamFactory = () => Readable.from([rows.bytes], { objectMode: false });
+      `LOAD DATA LOCAL INFILE 'rows' INTO TABLE ${table} CHARACTER SET utf8mb4 ` +
+      `FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (${columns.join(', ')})`;
+    const infileStreamFactory = () => Readable.from([rows.lines], { objectMode: false });
     return this.bulkStatement(connection, { sql, infileStreamFactory }, rows.count);
   }
 
