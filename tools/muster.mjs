@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { ensureBuilt } from './lib/build.mjs';
-import { ensureInstalled, nodeBinary, PROGRAM_FLAGS } from './lib/install.mjs';
+import { ensureInstalled, nodeBinary, PROGRAM_ENV, PROGRAM_FLAGS } from './lib/install.mjs';
 import { inRoot, main } from './lib/project.mjs';
 import { become } from './lib/run.mjs';
 
@@ -8,5 +8,6 @@ await main(async () => {
   await ensureInstalled();
   await ensureBuilt();
   const program = inRoot('dist', 'apps', 'cli', 'src', 'main.js');
-  return become(await nodeBinary(), [...PROGRAM_FLAGS, program, ...process.argv.slice(2)]);
+  const env = { ...PROGRAM_ENV, ...process.env };
+  return become(await nodeBinary(), [...PROGRAM_FLAGS, program, ...process.argv.slice(2)], { env });
 });

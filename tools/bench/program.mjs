@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, openAsBlob, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { PROGRAM_FLAGS } from '../lib/install.mjs';
+import { PROGRAM_ENV, PROGRAM_FLAGS } from '../lib/install.mjs';
 import { Failure, inRoot } from '../lib/project.mjs';
 import { tail, which } from '../lib/run.mjs';
 import { ADMIN } from './place.mjs';
@@ -32,7 +32,10 @@ export class Process {
     const command = [process.execPath, ...PROGRAM_FLAGS, inRoot(MAIN[main])];
     // On Linux it ends with this script, however that ends.
     const withParent = which('setpriv') ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
-    this.child = spawn(withParent[0], withParent.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(withParent[0], withParent.slice(1), {
+      env: { ...PROGRAM_ENV, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     running.add(this.child);
     this.ended = once(this.child, 'exit').then(([code, signal]) => {
       running.delete(this.child);

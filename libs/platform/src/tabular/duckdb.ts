@@ -5,14 +5,14 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 
 /** How much of the machine the process's one DuckDB may take. */
 export interface DuckDbOptions {
-  /** For example `128MB`; what does not fit is spilled to the temporary directory. */
+  /** For example `80MB`; what does not fit is spilled to the temporary directory. */
   memoryLimit: string;
   threads: number;
   /** Where to spill; by default a new directory among the system's temporary files, removed at the end. */
   tempDirectory?: string;
 }
 
-let options: DuckDbOptions = { memoryLimit: '128MB', threads: 2 };
+let options: DuckDbOptions = { memoryLimit: '80MB', threads: 2 };
 let instance: Promise<DuckDBInstance> | null = null;
 
 /** Takes effect when the first connection is opened, and again after `closeDuckDb`. */
