@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { TARGET_FIELDS } from '@muster/core/contact/fields';
@@ -53,7 +54,7 @@ export class ImportsAnalyzeService {
     try {
       const staged = await this.stage(source, parquet, work, signal);
       const { analysis, mapping } = await this.profile(parquet, staged, work);
-      const stagedKey = `imports/${work.id}/staged-${claim.token}.parquet`;
+      const stagedKey = `staged/${randomUUID()}.parquet`;
       await this.storage.moveIn(stagedKey, parquet);
       const start = work.autoStart && analysis.missing.length === 0;
       await this.transactions.run(async (tx) => {
