@@ -31,5 +31,5 @@ VOLUME /data
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# The worker is the same image with the command `node --enable-source-maps --max-semi-space-size=8 dist/apps/worker/src/main.js`.
-CMD ["node", "--enable-source-maps", "--max-semi-space-size=8", "dist/apps/api/src/main.js"]
+# The worker is the same image with the command `node --enable-source-maps --max-semi-space-size=16 dist/apps/worker/src/main.js`.
+CMD ["node", "--enable-source-maps", "--max-semi-space-size=16", "dist/apps/api/src/main.js"]

@@ -150,7 +150,7 @@ export async function nodeBinary() {
  * How the built program is run. Its young generation is kept small: an import makes much garbage that dies at once, and what a
  * large one would save in time it takes in memory.
  */
-export const PROGRAM_FLAGS = ['--enable-source-maps', '--max-semi-space-size=8'];
+export const PROGRAM_FLAGS = ['--enable-source-maps', '--max-semi-space-size=16'];
 
 /** What the built program has in its environment: fewer arenas of the C library, which never give back what they once took. */
 export const PROGRAM_ENV = { MALLOC_ARENA_MAX: '2' };
