@@ -1,5 +1,6 @@
 import { LIMITS } from '@muster/core/contact/fields';
 import { FieldError } from '@muster/core/errors';
+import { isDeeper } from '@muster/core/json';
 
 type Metadata = Record<string, unknown>;
 
@@ -7,12 +8,6 @@ type Metadata = Record<string, unknown>;
 export const MAX_METADATA_BYTES = LIMITS.metadataBytes;
 /** How deep metadata may be nested. */
 const MAX_DEPTH = 10;
-
-/** Whether a value nests deeper than so many levels. */
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
-}
 
 /** Holds metadata to its limits: 16 KB as JSON, ten levels. Null is no metadata. */
 export function checkMetadata(metadata: Metadata | null | undefined, errors: FieldError[]): Metadata | undefined {

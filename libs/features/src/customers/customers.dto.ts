@@ -1,8 +1,9 @@
+import { CUSTOMER_STATUSES, type CustomerStatus } from '@muster/core/contact/options';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf } from 'class-validator';
 import { PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
-import { type Customer, CUSTOMER_STATUSES, type CustomerStatus } from './customers.entity';
+import type { Customer } from './customers.entity';
 
 /** A whole customer, for POST and PUT. A name is needed: `fullName`, or its parts. */
 export class CustomerInput {

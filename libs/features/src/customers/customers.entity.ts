@@ -1,7 +1,5 @@
+import { type CustomerStatus } from '@muster/core/contact/options';
 import { column, TableDefinition } from '@muster/platform/database/dialect/columns';
-
-export const CUSTOMER_STATUSES = ['active', 'inactive', 'pending', 'blocked'] as const;
-export type CustomerStatus = (typeof CUSTOMER_STATUSES)[number];
 
 /** A customer as it is stored. `email` and `phone` are normalised (lower case; E.164) and unique. */
 export interface Customer {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { TARGET_FIELDS } from '@muster/core/contact/fields';
-import { missingRequired } from '@muster/core/contact/header-match';
+import { missingRequired, suggestMapping } from '@muster/core/contact/header-match';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { RecordIds } from '@muster/platform/database/record-ids';
@@ -16,7 +16,7 @@ import { TabularError } from '@muster/platform/tabular/tabular-error';
 import { Analysis, Import, ImportTarget } from './imports.entity';
 import { importCompleted, importStarted } from './imports.events';
 import { noCounts } from './imports.ledger';
-import { identityKeys, ImportPlans, mappedColumns, planChunks, suggest } from './imports.plans';
+import { identityKeys, ImportPlans, mappedColumns, planChunks } from './imports.plans';
 import { ClaimedImport, ImportsRepository } from './imports.repository';
 
 /** How much of the file one chunk may hold on average, in bytes: a worker has a few chunks in memory. */
@@ -92,7 +92,7 @@ export class ImportsAnalyzeService {
     try {
       const profiles = await table.profile();
       const columns = staged.columns.map((name, index) => ({ name, ...profiles[index] }));
-      const { suggestions } = suggest(work.target, columns);
+      const suggestions = suggestMapping(work.target, columns);
       const mapping = work.mapping
         ? checkMapping(work.target, staged.columns, work.mapping)
         : Object.fromEntries(suggestions.map(({ column, target }) => [column, target]));

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { suggestMapping, missingRequired } from '@muster/core/contact/header-match';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { LocalFiles } from '@muster/platform/storage/local-files';
-import { Analysis, ChunkKind, Import, ImportChunk, ImportTarget } from './imports.entity';
+import { Analysis, ChunkKind, Import, ImportChunk } from './imports.entity';
 import { ImportsRepository } from './imports.repository';
 import { RowChecker, TARGET_TABLES, TargetTable } from './imports.targets';
 
@@ -41,12 +40,6 @@ export function identityKeys(
     { columns: columnsOf('email'), fold: 'text' as const },
     { columns: columnsOf('phone'), fold: 'digits' as const },
   ].filter(({ columns }) => columns.length > 0);
-}
-
-/** The suggested mapping of a target, from the headers and a few values. */
-export function suggest(target: ImportTarget, columns: { name: string; samples: string[] }[]) {
-  const suggestions = suggestMapping(target, columns);
-  return { suggestions, missing: missingRequired(target, suggestions) };
 }
 
 /** Cuts a file into chunks: the whole file, or first the rows that stand alone and then, in order, those that share. */

@@ -1,8 +1,9 @@
+import { LEAD_STATUSES, type LeadStatus } from '@muster/core/contact/options';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf } from 'class-validator';
 import { PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
-import { type Lead, LEAD_STATUSES, type LeadStatus } from './leads.entity';
+import type { Lead } from './leads.entity';
 
 /** A whole lead, for POST and PUT. At least one of `email` and `phone` is needed. */
 export class LeadInput {

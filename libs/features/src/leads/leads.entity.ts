@@ -1,7 +1,5 @@
+import { type LeadStatus } from '@muster/core/contact/options';
 import { column, TableDefinition } from '@muster/platform/database/dialect/columns';
-
-export const LEAD_STATUSES = ['new', 'contacted', 'qualified', 'converted', 'lost'] as const;
-export type LeadStatus = (typeof LEAD_STATUSES)[number];
 
 /** A lead as it is stored. `email` and `phone` are normalised (lower case; E.164) and unique. */
 export interface Lead {

@@ -2,6 +2,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { ArgumentMetadata, ValidationError, ValidationPipe } from '@nestjs/common';
 import { badRequest, FieldError, invalid } from '@muster/core/errors';
+import { isDeeper } from '@muster/core/json';
 
 /** How deep a body may be nested: the transformer recurses, and would end in a stack overflow. */
 const MAX_DEPTH = 100;
@@ -16,11 +17,6 @@ class StrictValidationPipe extends ValidationPipe {
   protected override transformPrimitive(value: unknown): unknown {
     return value;
   }
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 /** Checks bodies and queries against their DTO: an unknown property is an error, like any other (422). */
