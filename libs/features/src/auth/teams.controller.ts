@@ -7,7 +7,7 @@ import { etagOf } from '@muster/platform/http/etag';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import { Team } from './auth.entity';
 import { TeamsService } from './teams.service';
-import { PageQuery, TeamBody, TeamPage, TeamView, UpdateTeamBody } from './users.dto';
+import { ListTeamsQuery, TeamBody, TeamPage, TeamView, teamView, UpdateTeamBody } from './users.dto';
 
 @ApiTags('teams')
 @ApiBearerAuth()
@@ -18,15 +18,19 @@ export class TeamsController {
   /** Teams, newest first; a manager sees their own. */
   @Get()
   @Allow('users:read')
-  async list(@Caller() caller: Principal, @Query() query: PageQuery): Promise<TeamPage> {
+  async list(@Caller() caller: Principal, @Query() query: ListTeamsQuery): Promise<TeamPage> {
     const { data, meta } = await this.teams.list(caller, query);
     return { data: data.map(teamView), meta };
   }
 
   @Post()
   @Allow('users:write')
-  async create(@Body() body: TeamBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<TeamView> {
-    return tagged(reply, await this.teams.create(body.name));
+  async create(
+    @Caller() caller: Principal,
+    @Body() body: TeamBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TeamView> {
+    return tagged(reply, await this.teams.create(caller, body.name));
   }
 
   @Get(':id')
@@ -42,31 +46,37 @@ export class TeamsController {
   @Put(':id')
   @Allow('users:write')
   async replace(
+    @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,
     @Body() body: TeamBody,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Headers('if-match') ifMatch?: string,
   ): Promise<TeamView> {
-    return tagged(reply, await this.teams.rename(id, body.name, ifMatch));
+    return tagged(reply, await this.teams.rename(caller, id, body.name, ifMatch));
   }
 
   @Patch(':id')
   @Allow('users:write')
   async update(
+    @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,
     @Body() body: UpdateTeamBody,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Headers('if-match') ifMatch?: string,
   ): Promise<TeamView> {
-    return tagged(reply, await this.teams.rename(id, body.name, ifMatch));
+    return tagged(reply, await this.teams.rename(caller, id, body.name, ifMatch));
   }
 
   /** Deletes an empty team. */
   @Delete(':id')
   @HttpCode(204)
   @Allow('users:write')
-  remove(@Param('id', RecordIdPipe) id: number, @Headers('if-match') ifMatch?: string): Promise<void> {
-    return this.teams.remove(id, ifMatch);
+  remove(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Headers('if-match') ifMatch?: string,
+  ): Promise<void> {
+    return this.teams.remove(caller, id, ifMatch);
   }
 }
 
@@ -74,7 +84,3 @@ function tagged(reply: FastifyReply, team: Team): TeamView {
   reply.header('etag', etagOf(team.version));
   return teamView(team);
 }
-
-const teamView = ({ id, name, isDefault, createdAt, updatedAt }: Team): TeamView => ({
-  ...{ id, name, isDefault, createdAt, updatedAt },
-});

@@ -5,10 +5,10 @@ import { Principal, requireScope } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
+import { AuditService } from '../audit/audit.service';
 import { Team } from './auth.entity';
-import { PageQuery } from './users.dto';
+import { ListTeamsQuery, teamView } from './users.dto';
 import { UsersRepository } from './users.repository';
-import { pageOf } from './users.service';
 
 /** The teams of the installation. Managers see their own. */
 @Injectable()
@@ -17,13 +17,11 @@ export class TeamsService {
     private readonly database: Database,
     private readonly transactions: Transactions,
     private readonly repository: UsersRepository,
+    private readonly audit: AuditService,
   ) {}
 
-  async list(principal: Principal, { page, limit }: PageQuery): Promise<Page<Team>> {
-    const own = this.ownOnly(principal);
-    if (own === null) return pageOf([], 0, page, limit);
-    const { rows, total } = await this.repository.teamPage(own, (page - 1) * limit, limit);
-    return pageOf(rows, total, page, limit);
+  async list(principal: Principal, query: ListTeamsQuery): Promise<Page<Team>> {
+    return this.repository.listTeams(this.ownOnly(principal), query);
   }
 
   async get(principal: Principal, id: number): Promise<Team> {
@@ -34,14 +32,18 @@ export class TeamsService {
   }
 
   /** @throws 409 `duplicate` when the name is taken */
-  create(name: string): Promise<Team> {
+  create(principal: Principal, name: string): Promise<Team> {
     const now = new Date();
-    const team = { name, isDefault: false, createdAt: now, updatedAt: now, version: 1 };
-    return this.holdingName((tx) => this.repository.insertTeam(tx, team));
+    return this.holdingName(async (tx) => {
+      const values = { name, isDefault: false, createdAt: now, updatedAt: now, version: 1 };
+      const team = await this.repository.insertTeam(tx, values);
+      await this.audit.record(tx, principal, { action: 'team.created', subjectId: team.id, after: teamView(team) });
+      return team;
+    });
   }
 
   /** @throws 409 `duplicate` when the name is taken; 422 `empty-patch` */
-  async rename(id: number, name: string | undefined, ifMatch?: string): Promise<Team> {
+  async rename(principal: Principal, id: number, name: string | undefined, ifMatch?: string): Promise<Team> {
     if (name === undefined) throw invalid('empty-patch', 'Name at least one property to change.');
     return this.holdingName(async (tx) => {
       const team = await this.repository.holdTeam(tx, id);
@@ -50,12 +52,15 @@ export class TeamsService {
       if (team.name === name) return team;
       const changes = { name, updatedAt: new Date(), version: team.version + 1 };
       await this.repository.updateTeam(tx, id, changes);
-      return { ...team, ...changes };
+      const next = { ...team, ...changes };
+      const [before, after] = [teamView(team), teamView(next)];
+      await this.audit.record(tx, principal, { action: 'team.updated', subjectId: id, before, after });
+      return next;
     });
   }
 
   /** @throws 409 `team-default`, `team-not-empty` */
-  async remove(id: number, ifMatch?: string): Promise<void> {
+  async remove(principal: Principal, id: number, ifMatch?: string): Promise<void> {
     await this.transactions.run(async (tx) => {
       const team = await this.repository.holdTeam(tx, id);
       if (!team) throw notFound();
@@ -65,6 +70,7 @@ export class TeamsService {
         throw conflict('team-not-empty', 'The team has members: move them to another team first.');
       }
       await this.repository.deleteTeam(tx, id);
+      await this.audit.record(tx, principal, { action: 'team.deleted', subjectId: id, before: teamView(team) });
     });
   }
 

@@ -5,17 +5,20 @@ import { type Principal } from '@muster/core/principal';
 import { Allow, Caller } from '@muster/platform/http/access';
 import { etagOf } from '@muster/platform/http/etag';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
-import { userView } from './auth.controller';
 import { UserView } from './auth.dto';
 import { User } from './auth.entity';
-import { CreateUserBody, ListUsersQuery, UpdateUserBody, UserPage } from './users.dto';
+import { AuthService } from './auth.service';
+import { CreateUserBody, ListUsersQuery, UpdateUserBody, UserPage, userView } from './users.dto';
 import { UsersService } from './users.service';
 
 @ApiTags('users')
 @ApiBearerAuth()
 @Controller('users')
 export class UsersController {
-  constructor(private readonly users: UsersService) {}
+  constructor(
+    private readonly users: UsersService,
+    private readonly auth: AuthService,
+  ) {}
 
   /** Users, newest first; a manager sees their team. */
   @Get()
@@ -32,12 +35,12 @@ export class UsersController {
     @Body() body: CreateUserBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserView> {
-    return tagged(reply, await this.users.create(body, caller.userId, async (_, user) => user));
+    return tagged(reply, await this.users.create(body, caller, async (_, user) => user));
   }
 
   /** The caller. */
   @Get('me')
-  @Allow('account:self')
+  @Allow('account:read')
   async me(@Caller() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): Promise<UserView> {
     return tagged(reply, await this.users.self(caller));
   }
@@ -63,6 +66,14 @@ export class UsersController {
     @Headers('if-match') ifMatch?: string,
   ): Promise<UserView> {
     return tagged(reply, await this.users.update(caller, id, body, ifMatch));
+  }
+
+  /** Ends a user's lockout after wrong passwords. */
+  @Post(':id/unlock')
+  @HttpCode(204)
+  @Allow('users:write')
+  unlock(@Caller() caller: Principal, @Param('id', RecordIdPipe) id: number): Promise<void> {
+    return this.auth.unlock(caller, id);
   }
 
   /** Deletes a user. Their records stay, and the e-mail may be used again. */

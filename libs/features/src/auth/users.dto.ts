@@ -1,10 +1,12 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
 import { ROLES } from '@muster/core/permissions';
 import type { Role } from '@muster/core/permissions';
-import { PageMetaDto } from '@muster/platform/http/list-query.dto';
-import { IsTextOf, Trimmed, UserView } from './auth.dto';
-import { PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
+import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
+import { IsPassword, IsTextOf, Trimmed, UserView } from './auth.dto';
+import type { Team, User } from './auth.entity';
+import { PASSWORD_MIN } from './auth.passwords';
 
 /** The property may be left out, but not be null. */
 const MayBeLeftOut = () => ValidateIf((_body, value) => value !== undefined);
@@ -28,7 +30,18 @@ export class PageQuery {
   limit: number = 20;
 }
 
-export class ListUsersQuery extends PageQuery {
+/** The property behind each name that lists of users and teams are sorted by. */
+export const PEOPLE_SORT_FIELDS = { createdAt: 'createdAt', name: 'name' } as const;
+export const PEOPLE_SORTS = ['-createdAt', 'createdAt', 'name', '-name'] as const;
+
+export class ListTeamsQuery extends ListQueryDto {
+  @IsIn(PEOPLE_SORTS)
+  @IsOptional()
+  @ApiPropertyOptional({ enum: PEOPLE_SORTS, default: '-createdAt' })
+  sort?: (typeof PEOPLE_SORTS)[number];
+}
+
+export class ListUsersQuery extends ListTeamsQuery {
   @IsIn(ROLES)
   @IsOptional()
   role?: Role;
@@ -55,8 +68,7 @@ export class CreateUserBody {
   @MaxLength(320)
   email: string;
 
-  @IsString()
-  @Length(PASSWORD_MIN, PASSWORD_MAX)
+  @IsPassword(PASSWORD_MIN)
   password: string;
 
   @IsIn(ROLES)
@@ -87,8 +99,7 @@ export class UpdateUserBody {
   email?: string;
 
   /** A new password; ends the user's sessions. */
-  @IsString()
-  @Length(PASSWORD_MIN, PASSWORD_MAX)
+  @IsPassword(PASSWORD_MIN)
   @MayBeLeftOut()
   password?: string;
 
@@ -144,4 +155,15 @@ export class TeamView {
 export class TeamPage {
   data: TeamView[];
   meta: PageMetaDto;
+}
+
+/** A user as clients see it. */
+export function userView(user: User): UserView {
+  const { id, name, email, role, teamId, phone, active, createdAt, updatedAt } = user;
+  return { id, name, email, role, teamId, phone, active, createdAt, updatedAt };
+}
+
+/** A team as clients see it. */
+export function teamView({ id, name, isDefault, createdAt, updatedAt }: Team): TeamView {
+  return { id, name, isDefault, createdAt, updatedAt };
 }

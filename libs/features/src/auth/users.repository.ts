@@ -1,16 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { FindOptionsWhere, IsNull } from 'typeorm';
-import { Role } from '@muster/core/permissions';
+import { IsNull } from 'typeorm';
+import { Page } from '@muster/core/page';
 import { Database } from '@muster/platform/database/database';
+import { ReadTable } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
-import { Team, User } from './auth.entity';
-
-/** Which users a list shows; what is undefined does not filter. */
-export interface UserFilter {
-  teamId?: number;
-  role?: Role;
-  active?: boolean;
-}
+import { Conditions, readPage } from '@muster/platform/http/list-query';
+import { Team, teamTable, User, userTable } from './auth.entity';
+import { ListTeamsQuery, ListUsersQuery, PEOPLE_SORT_FIELDS } from './users.dto';
 
 /** All SQL on users and teams. Deleted users are as if absent. */
 @Injectable()
@@ -37,11 +33,15 @@ export class UsersRepository {
     return this.users.findOne({ where: { role: 'admin', active: true }, order: { id: 'ASC' } });
   }
 
-  async page(filter: UserFilter, offset: number, limit: number): Promise<{ rows: User[]; total: number }> {
-    const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
-    const where: FindOptionsWhere<User> = { deletedAt: IsNull(), ...given };
-    const [rows, total] = await this.users.findAndCount({ where, order: { id: 'DESC' }, skip: offset, take: limit });
-    return { rows, total };
+  /** @param teamId the one team whose users may be seen; undefined means all, null none */
+  list(teamId: number | null | undefined, query: ListUsersQuery): Promise<Page<User>> {
+    const where = only('team_id', teamId)
+      .add('deleted_at IS NULL')
+      .equals('team_id', query.teamId)
+      .equals('role', query.role)
+      .equals('active', query.active === undefined ? undefined : Number(query.active));
+    const records = new ReadTable<User>(this.database, userTable);
+    return readPage(records, PEOPLE_SORT_FIELDS, where.all, { ...query, sort: query.sort ?? '-createdAt' });
   }
 
   async insert(tx: Tx, user: Omit<User, 'id'>): Promise<User> {
@@ -69,10 +69,11 @@ export class UsersRepository {
     return this.teams.findOneBy({ id });
   }
 
-  async teamPage(id: number | undefined, offset: number, limit: number): Promise<{ rows: Team[]; total: number }> {
-    const where: FindOptionsWhere<Team> = id === undefined ? {} : { id };
-    const [rows, total] = await this.teams.findAndCount({ where, order: { id: 'DESC' }, skip: offset, take: limit });
-    return { rows, total };
+  /** @param id the one team that may be seen; undefined means all, null none */
+  listTeams(id: number | null | undefined, query: ListTeamsQuery): Promise<Page<Team>> {
+    const records = new ReadTable<Team>(this.database, teamTable);
+    const sort = query.sort ?? '-createdAt';
+    return readPage(records, PEOPLE_SORT_FIELDS, only('id', id).all, { ...query, sort });
   }
 
   /** Reads a team and holds the row until the transaction ends: nobody joins a team while it is being deleted. */
@@ -107,3 +108,6 @@ export class UsersRepository {
     await tx.manager.getRepository<Team>('teams').delete(id);
   }
 }
+
+const only = (column: string, id: number | null | undefined) =>
+  id === null ? new Conditions().add('1 = 0') : new Conditions().equals(column, id);

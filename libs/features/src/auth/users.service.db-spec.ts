@@ -24,7 +24,7 @@ describe('users and teams', () => {
   const create = (role: Role, more: Partial<{ teamId: number; email: string; phone: string }> = {}) =>
     services.users.create(
       { name: 'Ada Example', email: `user${++people}@example.com`, password: PASSWORD, role, ...more },
-      admin.userId,
+      admin,
       async (_, user) => user,
     );
   const principalOf = ({ id, role, teamId }: User): Principal => ({ userId: id, role, teamId, sessionId: null });
@@ -111,7 +111,7 @@ describe('users and teams', () => {
 
     it('has the new role and team with the next request', async () => {
       const user = await create('manager');
-      const team = await services.teams.create(`Team of ${user.email}`);
+      const team = await services.teams.create(admin, `Team of ${user.email}`);
       const { accessToken } = await login(user);
       await services.users.update(admin, user.id, { role: 'agent', teamId: team.id });
       expect(await services.auth.authenticate(accessToken)).toMatchObject({ role: 'agent', teamId: team.id });
@@ -181,7 +181,7 @@ describe('users and teams', () => {
 
   describe('scope', () => {
     it('shows a manager the own team only, and tells foreign and absent users alike', async () => {
-      const [red, blue] = [await services.teams.create('Red'), await services.teams.create('Blue')];
+      const [red, blue] = [await services.teams.create(admin, 'Red'), await services.teams.create(admin, 'Blue')];
       const manager = await create('manager', { teamId: red.id });
       const mine = await create('agent', { teamId: red.id });
       const foreign = await create('agent', { teamId: blue.id });
@@ -202,13 +202,14 @@ describe('users and teams', () => {
     });
 
     it('limits to whom records are given', async () => {
-      const team = await services.teams.create('Green');
+      const team = await services.teams.create(admin, 'Green');
       const manager = principalOf(await create('manager', { teamId: team.id }));
       const agent = principalOf(await create('agent', { teamId: team.id }));
       const foreign = principalOf(await create('agent'));
       const suspended = await create('agent', { teamId: team.id });
       await services.users.update(admin, suspended.id, { active: false });
-      const may = (principal: Principal, id: number) => codeOf(services.auth.assignableTo(principal, id));
+      const may = (principal: Principal, id: number) =>
+        codeOf(services.auth.assignableTo(principal, id, 'leads:assign'));
       expect(await may(admin, foreign.userId)).toBe('accepted');
       expect(await may(admin, suspended.id)).toBe('user-unknown');
       expect(await may(admin, 999_999)).toBe('user-unknown');
@@ -222,33 +223,33 @@ describe('users and teams', () => {
 
   describe('a team', () => {
     it('has a name of its own, changed under a condition', async () => {
-      const team = await services.teams.create('Yellow');
-      expect(await codeOf(services.teams.create('Yellow'))).toBe('duplicate');
-      const renamed = await services.teams.rename(team.id, 'Amber', '"v1"');
+      const team = await services.teams.create(admin, 'Yellow');
+      expect(await codeOf(services.teams.create(admin, 'Yellow'))).toBe('duplicate');
+      const renamed = await services.teams.rename(admin, team.id, 'Amber', '"v1"');
       expect(renamed).toMatchObject({ name: 'Amber', version: 2 });
-      expect(await codeOf(services.teams.rename(team.id, 'Gold', '"v1"'))).toBe('stale');
-      expect(await codeOf(services.teams.rename(team.id, undefined))).toBe('empty-patch');
-      expect(await codeOf(services.teams.rename(999_999, 'Gold'))).toBe('not-found');
+      expect(await codeOf(services.teams.rename(admin, team.id, 'Gold', '"v1"'))).toBe('stale');
+      expect(await codeOf(services.teams.rename(admin, team.id, undefined))).toBe('empty-patch');
+      expect(await codeOf(services.teams.rename(admin, 999_999, 'Gold'))).toBe('not-found');
     });
 
     it('goes only when it is empty and not the default', async () => {
       const { data } = await services.teams.list(admin, FIRST_PAGE);
       const standard = data.find(({ isDefault }) => isDefault)!;
-      expect(await codeOf(services.teams.remove(standard.id))).toBe('team-default');
-      const team = await services.teams.create('Violet');
+      expect(await codeOf(services.teams.remove(admin, standard.id))).toBe('team-default');
+      const team = await services.teams.create(admin, 'Violet');
       const member = await create('agent', { teamId: team.id });
-      expect(await codeOf(services.teams.remove(team.id))).toBe('team-not-empty');
+      expect(await codeOf(services.teams.remove(admin, team.id))).toBe('team-not-empty');
       await services.users.remove(admin, member.id);
-      await services.teams.remove(team.id);
+      await services.teams.remove(admin, team.id);
       expect(await codeOf(services.teams.get(admin, team.id))).toBe('not-found');
     });
 
     it('is never left with a member when both happen at once', async () => {
       for (let round = 0; round < 5; round++) {
-        const team = await services.teams.create(`Round ${round}`);
+        const team = await services.teams.create(admin, `Round ${round}`);
         const member = await create('agent');
         const codes = await Promise.all([
-          codeOf(services.teams.remove(team.id)),
+          codeOf(services.teams.remove(admin, team.id)),
           codeOf(services.users.update(admin, member.id, { teamId: team.id })),
         ]);
         expect([

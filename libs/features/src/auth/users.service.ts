@@ -12,11 +12,12 @@ import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
 import { Outbox } from '@muster/platform/outbox/outbox';
+import { Actor, AuditService } from '../audit/audit.service';
 import { AuthRepository } from './auth.repository';
 import { User } from './auth.entity';
 import { userCreated, userDeleted, userUpdated } from './auth.events';
 import { Passwords } from './auth.passwords';
-import { ListUsersQuery, UpdateUserBody } from './users.dto';
+import { ListUsersQuery, UpdateUserBody, userView } from './users.dto';
 import { UsersRepository } from './users.repository';
 
 export interface NewUser {
@@ -39,19 +40,13 @@ export class UsersService {
     private readonly auth: AuthRepository,
     private readonly passwords: Passwords,
     private readonly outbox: Outbox,
+    private readonly audit: AuditService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   async list(principal: Principal, query: ListUsersQuery): Promise<Page<User>> {
-    const { page, limit, role, active } = query;
-    const filter = { role, active, teamId: query.teamId };
-    if (requireScope(principal, 'users:read') !== 'all') {
-      const { teamId } = principal;
-      if (teamId === null || (query.teamId !== undefined && query.teamId !== teamId)) return pageOf([], 0, page, limit);
-      filter.teamId = teamId;
-    }
-    const { rows, total } = await this.repository.page(filter, (page - 1) * limit, limit);
-    return pageOf(rows, total, page, limit);
+    const all = requireScope(principal, 'users:read') === 'all';
+    return this.repository.list(all ? undefined : principal.teamId, query);
   }
 
   async get(principal: Principal, id: number): Promise<User> {
@@ -71,11 +66,11 @@ export class UsersService {
 
   /**
    * Adds a user.
-   * @param by who does it; null for a registration, the first admin and the command line
+   * @param by who does it: `self` for a registration, null for the first admin and the command line
    * @param also what belongs to the same transaction
    * @throws 409 `duplicate` when the e-mail is taken; 422 for an e-mail, phone or team that cannot be
    */
-  async create<T>(input: NewUser, by: number | null, also: (tx: Tx, user: User) => Promise<T>): Promise<T> {
+  async create<T>(input: NewUser, by: Actor | 'self', also: (tx: Tx, user: User) => Promise<T>): Promise<T> {
     const { email, phone } = this.normalize(input);
     if (await this.repository.findByEmail(email!)) throw emailTaken();
     const passwordHash = await this.passwords.hash(input.password);
@@ -96,7 +91,10 @@ export class UsersService {
           deletedAt: null,
           version: 1,
         });
-        await this.outbox.add(tx, userCreated, { userId: user.id, role: user.role, by });
+        const actor = by === 'self' ? { userId: user.id } : by;
+        await this.audit.record(tx, actor, { action: 'user.created', subjectId: user.id, after: userView(user) });
+        const creator = by === 'self' ? null : (by?.userId ?? null);
+        await this.outbox.add(tx, userCreated, { userId: user.id, role: user.role, by: creator });
         return also(tx, user);
       }),
     );
@@ -130,6 +128,12 @@ export class UsersService {
         if (!next.active || passwordHash) {
           await this.auth.endSessions(tx, id, next.active && id === principal.userId ? principal.sessionId : null);
         }
+        await this.audit.record(tx, principal, {
+          action: 'user.updated',
+          subjectId: id,
+          before: userView(user),
+          after: { ...userView(next), ...(passwordHash ? { passwordChanged: true } : {}) },
+        });
         await this.outbox.add(tx, userUpdated, { userId: id, changed, by: principal.userId });
         return next;
       }),
@@ -148,6 +152,7 @@ export class UsersService {
       const version = user.version + 1;
       await this.repository.update(tx, id, { active: false, emailKey: null, deletedAt: now, updatedAt: now, version });
       await this.auth.endSessions(tx, id, null);
+      await this.audit.record(tx, principal, { action: 'user.deleted', subjectId: id, before: userView(user) });
       await this.outbox.add(tx, userDeleted, { userId: id, by: principal.userId });
     });
   }
@@ -205,7 +210,7 @@ const emailTaken = () =>
 
 const lastAdmin = () => conflict('last-admin', 'This is the last active admin: make another one first.');
 
-/** One page in the shape of every list; these lists are short and go by page number alone. */
+/** One page in the shape of every list, for those that are short and go by page number alone. */
 export const pageOf = <T>(data: T[], total: number, page: number, limit: number): Page<T> => ({
   data,
   meta: { page, limit, total, nextCursor: null },
