@@ -62,4 +62,26 @@ export const recordIdsTable: TableDefinition = {
   columns: { sequence: column.text(50), nextId: column.id() },
 };
 
-export const platformTables = [outboxTable, inboxTable, failedDeliveryTable, recordIdsTable];
+/** Requests that named an `Idempotency-Key`, by the SHA-256 of caller, route and key. See `http/idempotency.ts`. */
+export const idempotencyKeyTable: TableDefinition = {
+  name: 'idempotency_keys',
+  key: ['keyHash'],
+  columns: {
+    keyHash: column.text(64),
+    /** SHA-256 of the request's body and query. */
+    fingerprint: column.text(64),
+    /** running | committed (its effect is stored, its answer not yet) | answered */
+    state: column.text(20),
+    /** Whose it is: each request that takes the key brings an id of its own, and writes only while it is this one. */
+    claimId: column.text(36),
+    /** Until when the request that runs is taken to be alive. */
+    lockedUntil: column.time(),
+    status: column.integer({ nullable: true }),
+    /** Headers and body, sealed with the key itself: only who knows the key can read them. */
+    answer: column.longText({ nullable: true }),
+    expiresAt: column.time(),
+  },
+  indexes: [{ name: 'ix_idempotency_keys_expires', columns: ['expiresAt'] }],
+};
+
+export const platformTables = [outboxTable, inboxTable, failedDeliveryTable, recordIdsTable, idempotencyKeyTable];

@@ -29,7 +29,7 @@ export class RecordIds {
   }
 
   private async refill(sequence: string): Promise<void> {
-    const next = await this.transactions.run((tx) => this.reserve(tx, sequence, BLOCK));
+    const next = await this.transactions.bookkeep((tx) => this.reserve(tx, sequence, BLOCK));
     this.blocks.set(sequence, { next, end: next + BLOCK });
   }
 

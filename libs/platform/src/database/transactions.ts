@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { EntityManager, QueryRunner } from 'typeorm';
+import { currentEffects, EffectMark } from '../observability/request-context';
 import { Database } from './database';
 
 /** What a statement did: its rows (SELECT), and how many rows it changed or matched. */
@@ -47,19 +48,36 @@ export class Transactions {
    * Runs `work` in one transaction and commits it. A deadlock or a lost lock runs the whole of it again, so it must have
    * no effect outside the transaction. @throws when called inside another transaction
    */
-  async run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  run<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.repeat(work, currentEffects());
+  }
+
+  /** Like {@link run}, for what is no effect of the current request: nobody minds whether it took place. */
+  bookkeep<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.repeat(work, null);
+  }
+
+  private async repeat<T>(work: (tx: Tx) => Promise<T>, effects: EffectMark | null): Promise<T> {
     if (this.open.getStore()) throw new Error('A transaction inside a transaction: pass tx on instead.');
     for (let attempt = 1; ; attempt++) {
       let tx: Tx | undefined;
+      let worked = false;
       try {
         const result = await this.database.dialect.transaction(this.database.writer, (runner) => {
           tx = new Tx(runner);
-          return this.open.run(true, () => work(tx!));
+          return this.open.run(true, async () => {
+            await effects?.mark(tx!, attempt);
+            const done = await work(tx!);
+            worked = true;
+            return done;
+          });
         });
+        effects?.committed();
         tx?.committed();
         return result;
       } catch (error) {
         if (attempt === ATTEMPTS || !this.database.dialect.isRetryable(error)) throw error;
+        if (worked) effects?.uncertain();
         await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * 5 * (0.5 + Math.random())));
       }
     }

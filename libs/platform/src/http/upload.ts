@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { FastifyRequest } from 'fastify';
 import { badRequest, ProblemError, tooLarge, unsupportedType } from '@muster/core/errors';
 import { LocalFiles } from '../storage/local-files';
+import type {} from './idempotency.attempt';
 
 /** One file of a form, received in full. */
 export interface UploadedFile {
@@ -17,7 +18,8 @@ export interface UploadedFile {
 
 /**
  * Receives a multipart form: its text fields (each at most once), and its files as temporary files.
- * @throws 415 when it is no form, 413 `file-too-large`, 400 when it is malformed; no file is left then
+ * @throws 415 when it is no form, 413 `file-too-large`, 400 when it is malformed, and what the claim of its `Idempotency-Key` throws;
+ *   no file is left then
  */
 export async function receiveForm(
   request: FastifyRequest,
@@ -39,11 +41,18 @@ export async function receiveForm(
         fields[part.fieldname] = String(part.value);
       }
     }
-    return { fields, files };
   } catch (error) {
     await discard(files);
     throw isOurs(error) ? error : badRequest('form-malformed', 'The form ended early or is malformed.');
   }
+  try {
+    const parts = files.map(({ fieldName, fileName, sha256 }) => ({ fieldName, fileName, sha256 }));
+    await request.idempotency?.claim({ fields, files: parts });
+  } catch (error) {
+    await discard(files);
+    throw error;
+  }
+  return { fields, files };
 }
 
 /** Removes what was received and is not wanted. */
