@@ -2,10 +2,11 @@ import { Failure, say } from '../lib/project.mjs';
 import { broker } from './broker.mjs';
 import { fromCompose } from './compose.mjs';
 import { database } from './database.mjs';
+import { redis } from './redis.mjs';
 import { storage } from './storage.mjs';
 
-/** The kinds of service, in the order in which they are shown. */
-export const kinds = [database, broker, storage];
+/** The kinds of service, in the order in which they are shown. Without an `optional` one the services profile runs all the same. */
+export const kinds = [database, broker, storage, redis];
 
 /** The ways to a service, in the order in which they are tried. */
 const WAYS = ['found', 'path', 'packages', 'compose'];

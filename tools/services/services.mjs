@@ -11,7 +11,7 @@ import { kinds, provide } from './provide.mjs';
 
 const USAGE = `usage: node tools/services/services.mjs up|down|status
 
-  up      gets a database server, a broker and an S3-compatible server, and prints the lines that the tests use them by
+  up      gets a database server, a broker, an S3-compatible server and Redis, and prints the lines that the tests use them by
   down    stops what \`up\` started
   status  says what is there`;
 
@@ -47,13 +47,14 @@ async function up() {
   process.on('SIGTERM', () => process.exit(143));
   const provided = await provide({ run: `muster-up-${randomBytes(4).toString('hex')}`, management: true });
   const missing = provided.filter(({ service }) => !service);
-  if (missing.length > 0) {
-    throw new Failure(missing.map(({ kind, reasons }) => `no ${kind.name}: ${reasons.join('; ')}`).join('\n'));
-  }
+  const reasons = missing.map(({ kind, reasons: why }) => `no ${kind.name}: ${why.join('; ')}`);
+  if (missing.some(({ kind }) => !kind.optional)) throw new Failure(reasons.join('\n'));
+  for (const line of reasons) say(`  ${line}`);
+  const there = provided.filter(({ service }) => service);
   const state = {
-    servers: provided.flatMap(({ service }) => (service.server ? [service.server.describe()] : [])),
-    describes: provided.map(({ kind, service }) => `${kind.name.padEnd(9)} ${service.version}, ${service.source}`),
-    environment: Object.assign({}, ...provided.map(({ kind, service }) => kind.environment(service))),
+    servers: there.flatMap(({ service }) => (service.server ? [service.server.describe()] : [])),
+    describes: there.map(({ kind, service }) => `${kind.name.padEnd(9)} ${service.version}, ${service.source}`),
+    environment: Object.assign({}, ...there.map(({ kind, service }) => kind.environment(service))),
   };
   writeWhole(stateFile(), JSON.stringify(state, null, 2));
   for (const [name, value] of Object.entries(state.environment)) process.stdout.write(`export ${name}='${value}'\n`);

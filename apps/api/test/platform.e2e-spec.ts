@@ -52,7 +52,9 @@ describe('the running program', () => {
   it('sends security headers', async () => {
     const { headers } = await server.request('GET', '/leads');
     expect(headers.get('x-content-type-options')).toBe('nosniff');
-    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    const docs = await server.request('GET', '/api/docs', undefined, null);
+    expect(docs.headers.get('content-security-policy')).toContain("default-src 'self'");
   });
 
   it('writes no personal data and no secret into its log', () => {

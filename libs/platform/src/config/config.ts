@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -12,6 +13,28 @@ const list = z
       .map((part) => part.trim())
       .filter(Boolean),
   );
+
+/** A list of which each part must be right; each wrong one is an error of its own. */
+const listOf = (isRight: (part: string) => boolean, shouldBe: string) =>
+  list.superRefine((parts, context) => {
+    for (const part of parts.filter((each) => !isRight(each))) {
+      context.addIssue({ code: 'custom', message: `"${part}" is not ${shouldBe}` });
+    }
+  });
+
+const isOrigin = (text: string) => /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+
+/** Names of networks that Fastify knows. */
+const NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
+
+function isProxy(text: string): boolean {
+  if (NETWORKS.includes(text)) return true;
+  const [address, bits, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || address.includes('%') || more.length > 0) return false;
+  // A network of 0 bits is everybody, and everybody could then give any address as theirs.
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
 
 const urlOf = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
@@ -37,16 +60,18 @@ const schema = z.object({
     .regex(/^[a-z0-9.-]{1,40}$/, 'may hold a-z, 0-9, "." and "-" only')
     .default('muster'),
   STORAGE_URL: urlOf('s3:', 'file:').optional(),
+  REDIS_URL: urlOf('redis:', 'rediss:').optional(),
   ADMIN_EMAIL: z.email().optional(),
   ADMIN_PASSWORD: z.string().min(10, 'must have at least 10 characters').optional(),
   JWT_SECRETS: list,
   AUTH_REGISTRATION: z.enum(['open', 'closed']).default('open'),
+  RATE_LIMITS: z.enum(['on', 'off']).default('on'),
   DEFAULT_REGION: z
     .string()
     .regex(/^[A-Z]{2}$/, 'must be an ISO country code such as US')
     .default('US'),
-  TRUSTED_PROXIES: list,
-  CORS_ORIGINS: list,
+  TRUSTED_PROXIES: listOf(isProxy, `an address, a network such as 10.0.0.0/8, or one of ${NETWORKS.join(', ')}`),
+  CORS_ORIGINS: listOf(isOrigin, 'an origin such as https://console.example.com; there are no wildcards'),
   IMPORT_MAX_DIRECT_BYTES: size(10 * MiB),
   IMPORT_MAX_BYTES: size(5 * 1024 * MiB),
   IMPORT_MAX_ROWS: size(5_000_000, 5_000_000),
@@ -75,6 +100,10 @@ export interface Config {
   embedded: boolean;
   admin: { email: string | null; password: string | null };
   auth: { jwtSecrets: string[]; registration: 'open' | 'closed' };
+  /** Whether callers are held to rates; `off` is for load tests. */
+  rateLimits: boolean;
+  /** Keeps the rates for all processes together; null: each process counts for itself. */
+  redisUrl: string | null;
   defaultRegion: string;
   trustedProxies: string[];
   corsOrigins: string[];
@@ -95,25 +124,29 @@ export class ConfigError extends Error {
 export const loadConfig = (overrides: Record<string, string> = {}): Config =>
   readConfig({ ...process.env, ...overrides });
 
+/** Names that nothing but Muster uses: one of these that is unknown is a mistake. */
+const OWN_NAMES = /^(IMPORT_|RATE_LIMIT|CORS_|TRUSTED_PROX)/;
+
 /** Reads and checks the configuration. Empty variables count as unset. @throws ConfigError */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const parsed = schema.safeParse(given);
-  const lines = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const issues = schema.safeParse(given).error?.issues ?? [];
+  const lines = issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   for (const name of Object.keys(given)) {
-    if (name.startsWith('IMPORT_') && !(name in schema.shape)) lines.push(`${name}: there is no such setting`);
+    if (OWN_NAMES.test(name) && !(name in schema.shape)) lines.push(`${name}: there is no such setting`);
   }
-  if (!parsed.success) throw new ConfigError(lines);
-  const e = parsed.data;
+  // What is malformed is left aside, so that the rest is checked in the same go.
+  const malformed = new Set(issues.map(({ path }) => String(path[0])));
+  const e = schema.parse(Object.fromEntries(Object.entries(given).filter(([name]) => !malformed.has(name))));
+  const check = (names: string[], problems: () => string[]) => {
+    if (!names.some((name) => malformed.has(name))) lines.push(...problems());
+  };
   const storage = storageOf(e, lines);
-  const embedded = !e.DATABASE_URL?.startsWith('m') && !e.BROKER_URL;
-  if (e.PROCESS !== 'all' && !e.BROKER_URL) {
-    lines.push(
-      `PROCESS: ${e.PROCESS} needs DATABASE_URL and BROKER_URL; without a broker everything runs as one process`,
-    );
-  }
-  if (e.BROKER_URL && !e.DATABASE_URL?.startsWith('m')) lines.push('BROKER_URL: needs DATABASE_URL=mysql://…');
-  lines.push(...secretProblems(e.JWT_SECRETS, embedded));
+  const embedded = !given.DATABASE_URL?.startsWith('m') && !given.BROKER_URL;
+  check(['PROCESS', 'DATABASE_URL', 'BROKER_URL'], () => profileProblems(e));
+  check(['DATABASE_URL', 'BROKER_URL'], () => secretProblems(e.JWT_SECRETS, embedded));
+  check(['DATABASE_URL', 'BROKER_URL'], () => (embedded ? [] : passwordProblems(e)));
+  check(['REDIS_URL'], () => redisProblems(e.REDIS_URL));
   if (lines.length > 0) throw new ConfigError(lines);
   return {
     nodeEnv: e.NODE_ENV,
@@ -128,6 +161,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     embedded,
     admin: { email: e.ADMIN_EMAIL ?? null, password: e.ADMIN_PASSWORD ?? null },
     auth: { jwtSecrets: e.JWT_SECRETS, registration: e.AUTH_REGISTRATION },
+    rateLimits: e.RATE_LIMITS === 'on',
+    redisUrl: e.REDIS_URL ?? null,
     defaultRegion: e.DEFAULT_REGION,
     trustedProxies: e.TRUSTED_PROXIES,
     corsOrigins: e.CORS_ORIGINS,
@@ -161,6 +196,28 @@ function storageOf(e: Environment, lines: string[]): Config['storage'] {
   return { kind: 's3', bucket: url.hostname, region, endpoint: endpoint ?? null, pathStyle: pathStyle === 'true' };
 }
 
+function profileProblems({ PROCESS, BROKER_URL, DATABASE_URL }: Environment): string[] {
+  const problems: string[] = [];
+  if (PROCESS !== 'all' && !BROKER_URL) {
+    problems.push(
+      `PROCESS: ${PROCESS} needs DATABASE_URL and BROKER_URL; without a broker everything runs as one process`,
+    );
+  }
+  if (BROKER_URL && !DATABASE_URL?.startsWith('m')) problems.push('BROKER_URL: needs DATABASE_URL=mysql://…');
+  return problems;
+}
+
+function redisProblems(text: string | undefined): string[] {
+  if (!text) return [];
+  const url = new URL(text);
+  const unknown = [...url.searchParams.keys()].filter((name) => name !== 'keyPrefix');
+  return [
+    ...(url.hostname ? [] : ['REDIS_URL: names no host']),
+    ...(/^\/?\d*$/.test(url.pathname) ? [] : ['REDIS_URL: the path is the number of a database, or nothing']),
+    ...unknown.map((name) => `REDIS_URL: unknown parameter "${name}"`),
+  ];
+}
+
 /** Outside the embedded profile secrets are given and strong; the embedded profile generates and keeps its own. */
 function secretProblems(secrets: string[], embedded: boolean): string[] {
   if (secrets.length === 0) {
@@ -173,5 +230,25 @@ function secretProblems(secrets: string[], embedded: boolean): string[] {
   const weak = secrets.some(
     (secret) => secret.length < 32 || new Set(secret).size < 10 || /change.?me|secret|password/i.test(secret),
   );
-  return weak ? ['JWT_SECRETS: each must have 32 random characters or more, and not be a default'] : [];
+  return [
+    ...(weak ? ['JWT_SECRETS: each must have 32 random characters or more, and not be a default'] : []),
+    ...(new Set(secrets).size < secrets.length ? ['JWT_SECRETS: the same secret is given twice'] : []),
+  ];
+}
+
+/** How passwords begin that stand in examples and in lists of what is tried first; digits may stand for letters. */
+const DEFAULT_PASSWORD =
+  /^(password|passwort|changeme|change.me|admin|administrator|default|letmein|welcome|secret|qwerty|muster|12345|root)/;
+const FEWEST_CHARACTERS = 5;
+
+function passwordProblems({ ADMIN_EMAIL, ADMIN_PASSWORD }: Environment): string[] {
+  if (!ADMIN_PASSWORD) return [];
+  const password = ADMIN_PASSWORD.toLowerCase();
+  const email = ADMIN_EMAIL?.toLowerCase();
+  const plain = password.replace(/[@4013$5]/g, (sign) => ({ '@': 'a', 4: 'a', 0: 'o', 1: 'l', 3: 'e' })[sign] ?? 's');
+  const isDefault = DEFAULT_PASSWORD.test(password) || DEFAULT_PASSWORD.test(plain);
+  if (isDefault || password === email || new Set(password).size < FEWEST_CHARACTERS) {
+    return ['ADMIN_PASSWORD: must not be a default, the e-mail address, or a few characters repeated'];
+  }
+  return [];
 }

@@ -5,6 +5,8 @@ import { messageOf } from '@muster/core/errors';
 import { type Broker, BROKER } from '../broker/broker';
 import { Database } from '../database/database';
 import { Public } from '../http/access';
+import { RateLimits } from '../http/rate-limits';
+import { RateLimitsModule } from '../http/rate-limits.module';
 import { logOf } from '../observability/logger';
 import { registry } from '../observability/metrics';
 import { type Storage, STORAGE } from '../storage/storage';
@@ -19,6 +21,7 @@ export class HealthController {
     private readonly database: Database,
     @Inject(BROKER) private readonly broker: Broker,
     @Inject(STORAGE) private readonly storage: Storage,
+    private readonly limits: RateLimits,
   ) {}
 
   /** The process runs. */
@@ -28,7 +31,7 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** The process can do its work: store, broker and file store answer. */
+  /** The process can do its work: store, broker and file store answer. Redis is reported; the process does without it. */
   @Get('health/ready')
   @Public()
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
@@ -38,8 +41,9 @@ export class HealthController {
       storage: await check('storage', () => this.storage.check()),
     };
     const ok = Object.values(checks).every((result) => result === 'ok');
+    const redis = this.limits.isShared ? { redis: await check('redis', () => this.limits.check()) } : {};
     reply.status(ok ? 200 : 503);
-    return { status: ok ? 'ok' : 'unavailable', checks };
+    return { status: ok ? 'ok' : 'unavailable', checks: { ...checks, ...redis } };
   }
 
   @Get('metrics')
@@ -67,5 +71,5 @@ async function check(name: string, probe: () => Promise<unknown>): Promise<strin
 }
 
 /** Liveness, readiness and Prometheus metrics. */
-@Module({ controllers: [HealthController] })
+@Module({ imports: [RateLimitsModule], controllers: [HealthController] })
 export class HealthModule {}

@@ -3,6 +3,7 @@ import { FastifyReply, FastifyRequest } from 'fastify';
 import { FieldError, ProblemError } from '@muster/core/errors';
 import { Database } from '../database/database';
 import { errorFields, logOf } from '../observability/logger';
+import { StoredAnswer } from './idempotency.answer';
 
 /** The body of every error answer (RFC 9457). */
 export interface Problem {
@@ -25,10 +26,13 @@ const TITLES: Record<number, string> = {
   409: 'Conflict',
   412: 'Precondition failed',
   413: 'Too large',
+  414: 'Address too long',
   415: 'Unsupported type',
+  417: 'Expectation failed',
   422: 'Invalid',
   423: 'Locked',
   429: 'Too many requests',
+  431: 'Headers too large',
   500: 'Internal error',
   503: 'Unavailable',
   507: 'Storage full',
@@ -43,8 +47,17 @@ const CODES: Record<number, string> = {
   405: 'method-not-allowed',
   408: 'request-timeout',
   413: 'too-large',
+  414: 'address-too-long',
   415: 'unsupported-media-type',
+  417: 'expectation-failed',
   429: 'too-many-requests',
+  431: 'headers-too-large',
+};
+
+/** The body of an answer with that status, where nothing more is known than the status. */
+export const plainProblem = (status: number, detail: string, requestId: string): Problem => {
+  const code = CODES[status] ?? 'malformed';
+  return { type: `urn:muster:problem:${code}`, title: TITLES[status] ?? 'Error', status, detail, code, requestId };
 };
 
 /** Turns whatever is thrown into an answer: the HTTP half of the table in `core/errors`. */
@@ -56,8 +69,17 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    const reply = http.getResponse<FastifyReply>();
+    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  /** Sends what {@link catch} would, where Nest is not in between. */
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    if (error instanceof StoredAnswer) {
+      const { status, headers, body } = error.answer;
+      reply.status(status).headers({ ...headers, 'idempotency-replayed': 'true' });
+      reply.send(body.length > 0 ? body : undefined);
+      return;
+    }
     const problem = this.toProblem(error, request);
     if (reply.raw.headersSent) {
       // A stream broke after its head was sent: the client must see a cut, not a shorter whole.
@@ -77,7 +99,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private toProblem(error: unknown, request: FastifyRequest): Problem {
-    const { status, code, detail, errors } = this.read(error);
+    const { status, code, detail, errors } = this.read(error, request);
     if (status >= 500) {
       this.log[status === 500 ? 'error' : 'warn'](
         { status, code, route: request.routeOptions?.url, ...errorFields(error) },
@@ -95,7 +117,10 @@ export class ProblemFilter implements ExceptionFilter {
     };
   }
 
-  private read(error: unknown): { status: number; code: string; detail: string; errors?: FieldError[] } {
+  private read(
+    error: unknown,
+    request: FastifyRequest,
+  ): { status: number; code: string; detail: string; errors?: FieldError[] } {
     if (error instanceof ProblemError) {
       return { status: error.status, code: error.code, detail: error.message, errors: error.errors };
     }
@@ -103,6 +128,9 @@ export class ProblemFilter implements ExceptionFilter {
     if (status >= 400 && status < 500) {
       const detail = status === 404 ? 'There is no such resource, or it is not yours.' : (error as Error).message;
       return { status, code: CODES[status] ?? 'malformed', detail };
+    }
+    if ((error as { code?: string }).code === 'ECONNRESET' && !request.raw.complete) {
+      return { status: 400, code: 'malformed', detail: 'The request ended before its body was whole.' };
     }
     if (this.database?.dialect.isRetryable(error)) {
       return { status: 503, code: 'store-unavailable', detail: 'The store cannot answer now.' };

@@ -39,3 +39,10 @@ export const eventsHandled = new Counter({
   labelNames: ['consumer', 'result'],
   registers: [registry],
 });
+
+export const rateLimitRefusals = new Counter({
+  name: 'muster_rate_limit_refusals_total',
+  help: 'Calls over a budget, by budget.',
+  labelNames: ['budget'],
+  registers: [registry],
+});
