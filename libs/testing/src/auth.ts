@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { AdminBootstrap } from '@muster/features/auth/auth.admin';
+import { ApiKeysRepository } from '@muster/features/auth/api-keys.repository';
+import { ApiKeysService } from '@muster/features/auth/api-keys.service';
 import { Passwords } from '@muster/features/auth/auth.passwords';
 import { AuthRepository } from '@muster/features/auth/auth.repository';
 import { AuthService } from '@muster/features/auth/auth.service';
@@ -9,6 +11,7 @@ import { UsersRepository } from '@muster/features/auth/users.repository';
 import { UsersService } from '@muster/features/auth/users.service';
 import { readConfig } from '@muster/platform/config/config';
 import { Outbox } from '@muster/platform/outbox/outbox';
+import { buildAudit } from './audit';
 import { TestDatabase } from './database';
 
 /** The services of users and sessions on a test store, as one process has them. */
@@ -16,14 +19,28 @@ export function buildAuth(
   { database, transactions }: TestDatabase,
   env: Record<string, string> = {},
   passwords = new Passwords(),
+  tokens = new Tokens([randomBytes(48).toString('base64')]),
 ) {
   const config = readConfig(env);
   const outbox = new Outbox();
-  const tokens = new Tokens([randomBytes(48).toString('base64')]);
+  const audit = buildAudit({ database });
   const sessions = new AuthRepository(database);
   const repository = new UsersRepository(database);
-  const users = new UsersService(database, transactions, repository, sessions, passwords, outbox, config);
-  const teams = new TeamsService(database, transactions, repository);
-  const auth = new AuthService(database, transactions, sessions, repository, users, passwords, tokens, outbox, config);
-  return { auth, users, teams, tokens, admins: new AdminBootstrap(users, repository, config) };
+  const users = new UsersService(database, transactions, repository, sessions, passwords, outbox, audit, config);
+  const teams = new TeamsService(database, transactions, repository, audit);
+  const apiKeys = new ApiKeysService(transactions, new ApiKeysRepository(database), repository, outbox, audit);
+  const auth = new AuthService(
+    database,
+    transactions,
+    sessions,
+    repository,
+    users,
+    passwords,
+    tokens,
+    apiKeys,
+    outbox,
+    audit,
+    config,
+  );
+  return { auth, apiKeys, users, teams, tokens, admins: new AdminBootstrap(users, repository, config) };
 }

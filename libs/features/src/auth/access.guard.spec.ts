@@ -2,6 +2,7 @@ import { Controller, Get, Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { Allow, Public } from '@muster/platform/http/access';
+import { RateLimits } from '@muster/platform/http/rate-limits';
 import { AccessGuard } from './access.guard';
 import { AuthService } from './auth.service';
 
@@ -35,7 +36,7 @@ async function boot(...controllers: Type[]) {
   const module = await Test.createTestingModule({
     imports: [DiscoveryModule],
     controllers,
-    providers: [AccessGuard, { provide: AuthService, useValue: {} }],
+    providers: [AccessGuard, { provide: AuthService, useValue: {} }, { provide: RateLimits, useValue: {} }],
   }).compile();
   await module.init();
   await module.close();

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { invalid, ProblemError } from '@muster/core/errors';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
-import { PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
+import { isPassword, PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
 import { User } from './auth.entity';
 import { UsersRepository } from './users.repository';
 import { UsersService } from './users.service';
@@ -42,8 +42,8 @@ export class AdminBootstrap {
 
   /** Adds an admin. @throws 409 `duplicate`; 422 for an e-mail or a password that cannot be */
   async createAdmin(email: string, password: string, name = 'Administrator'): Promise<User> {
-    if (password.length < PASSWORD_MIN || password.length > PASSWORD_MAX) {
-      const message = `must have ${PASSWORD_MIN} to ${PASSWORD_MAX} characters`;
+    if (!isPassword(password, PASSWORD_MIN)) {
+      const message = `must have ${PASSWORD_MIN} to ${PASSWORD_MAX} characters, and no control characters`;
       throw invalid('validation-failed', `The password ${message}.`, [{ field: 'password', code: 'length', message }]);
     }
     return this.users.create({ name, email, password, role: 'admin' }, null, async (_, user) => user);

@@ -1,9 +1,10 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsNotEmpty, IsOptional, IsString, Length, MaxLength, ValidateBy } from 'class-validator';
+import { IsBoolean, IsIn, IsNotEmpty, IsOptional, IsString, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
 import type { Role } from '@muster/core/permissions';
 import { codePointLength, trimText } from '@muster/core/contact/text';
 import { PageMetaDto } from '@muster/platform/http/list-query.dto';
-import { PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
+import { isPassword, PASSWORD_MAX, PASSWORD_MIN } from './auth.passwords';
 
 /** Takes white space off both ends of a text before it is checked. */
 export const Trimmed = () =>
@@ -26,6 +27,21 @@ export const IsTextOf = (min: number, max: number) =>
     },
   });
 
+/** A password of at least `min` characters. */
+export const IsPassword = (min: number) =>
+  ValidateBy({
+    name: 'isPassword',
+    validator: {
+      validate: (value) => isPassword(value, min),
+      defaultMessage: () =>
+        `$property must be a text of ${min} to ${PASSWORD_MAX} characters, without control characters`,
+    },
+  });
+
+/** How the refresh token travels: in the answer, or in a cookie that scripts cannot read. */
+const SESSION_KINDS = ['token', 'cookie'] as const;
+type SessionKind = (typeof SESSION_KINDS)[number];
+
 export class RegisterBody {
   @Trimmed()
   @IsTextOf(2, 100)
@@ -35,9 +51,14 @@ export class RegisterBody {
   @MaxLength(320)
   email: string;
 
-  @IsString()
-  @Length(PASSWORD_MIN, PASSWORD_MAX)
+  @IsPassword(PASSWORD_MIN)
   password: string;
+
+  /** As in a login. */
+  @ValidateIf((_, value) => value !== undefined)
+  @IsIn(SESSION_KINDS)
+  @ApiPropertyOptional({ enum: SESSION_KINDS, default: 'token' })
+  session?: SessionKind;
 }
 
 export class LoginBody {
@@ -46,9 +67,7 @@ export class LoginBody {
   @MaxLength(320)
   email: string;
 
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(PASSWORD_MAX)
+  @IsPassword(1)
   password: string;
 
   /** A name for this device in the list of sessions. */
@@ -56,13 +75,21 @@ export class LoginBody {
   @IsTextOf(0, 100)
   @IsOptional()
   device?: string;
+
+  /** `cookie`, for browsers: the refresh token is set as a cookie that scripts cannot read, and left out of the answer. */
+  @ValidateIf((_, value) => value !== undefined)
+  @IsIn(SESSION_KINDS)
+  @ApiPropertyOptional({ enum: SESSION_KINDS, default: 'token' })
+  session?: SessionKind;
 }
 
 export class RefreshBody {
+  /** Without it, the one of the session's cookie. */
+  @ValidateIf((_, value) => value !== undefined)
   @IsString()
   @IsNotEmpty()
   @MaxLength(4096)
-  refreshToken: string;
+  refreshToken?: string;
 }
 
 export class LogoutBody {
@@ -79,13 +106,10 @@ export class LogoutBody {
 }
 
 export class PasswordBody {
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(PASSWORD_MAX)
+  @IsPassword(1)
   currentPassword: string;
 
-  @IsString()
-  @Length(PASSWORD_MIN, PASSWORD_MAX)
+  @IsPassword(PASSWORD_MIN)
   newPassword: string;
 }
 
@@ -105,8 +129,10 @@ export class UserView {
 
 export class SignedIn {
   accessToken: string;
-  /** Good for one refresh; the answer holds the next. */
-  refreshToken: string;
+  /** Good for one refresh; the answer holds the next. Left out of a session by cookie. */
+  refreshToken?: string;
+  /** Of a session by cookie: goes into the `X-CSRF-Token` header of a refresh. Stays the same through refreshes. */
+  csrfToken?: string;
   /** Seconds until the access token expires. */
   expiresIn: number;
   user: UserView;

@@ -1,4 +1,4 @@
-import { Role } from '@muster/core/permissions';
+import { Permission, Role } from '@muster/core/permissions';
 import { column, TableDefinition } from '@muster/platform/database/dialect/columns';
 
 /** A group of users: what a manager's scope `team` means. */
@@ -54,6 +54,25 @@ export interface RefreshToken {
   sessionId: number;
   expiresAt: Date;
   rotatedAt: Date | null;
+}
+
+/** A key with which a program acts for a user, within what both the key and the user's role allow. */
+export interface ApiKey {
+  id: number;
+  userId: number;
+  name: string;
+  /** Its first characters, by which people tell keys apart. */
+  prefix: string;
+  /** SHA-256 of the whole key, hex. */
+  keyHash: string;
+  permissions: Permission[];
+  createdAt: Date;
+  /** Null: it does not expire. */
+  expiresAt: Date | null;
+  /** To the minute. */
+  lastUsedAt: Date | null;
+  revokedAt: Date | null;
+  version: number;
 }
 
 export const teamTable: TableDefinition = {
@@ -141,4 +160,33 @@ export const loginFailureTable: TableDefinition = {
   indexes: [{ name: 'ix_login_failures_updated', columns: ['updatedAt'] }],
 };
 
-export const authTables: TableDefinition[] = [teamTable, userTable, sessionTable, refreshTokenTable, loginFailureTable];
+export const apiKeyTable: TableDefinition = {
+  name: 'api_keys',
+  key: ['id'],
+  columns: {
+    id: column.serial(),
+    userId: column.id(),
+    name: column.text(100),
+    prefix: column.text(20),
+    keyHash: column.text(64),
+    permissions: column.json(),
+    createdAt: column.time(),
+    expiresAt: column.time({ nullable: true }),
+    lastUsedAt: column.time({ nullable: true }),
+    revokedAt: column.time({ nullable: true }),
+    version: column.integer(),
+  },
+  indexes: [
+    { name: 'uq_api_keys_hash', columns: ['keyHash'], unique: true },
+    { name: 'ix_api_keys_user', columns: ['userId', 'id'] },
+  ],
+};
+
+export const authTables: TableDefinition[] = [
+  teamTable,
+  userTable,
+  sessionTable,
+  refreshTokenTable,
+  loginFailureTable,
+  apiKeyTable,
+];

@@ -26,7 +26,21 @@ export interface TokenReused {
   sessionId: number;
 }
 
+/** A key was made; it belongs to who made it. */
+export interface ApiKeyCreated {
+  apiKeyId: number;
+  userId: number;
+}
+
+export interface ApiKeyRevoked {
+  apiKeyId: number;
+  userId: number;
+  by: number;
+}
+
 export const userCreated = defineEvent<UserCreated>('user.created');
 export const userUpdated = defineEvent<UserUpdated>('user.updated');
 export const userDeleted = defineEvent<UserDeleted>('user.deleted');
 export const tokenReused = defineEvent<TokenReused>('session.token-reused');
+export const apiKeyCreated = defineEvent<ApiKeyCreated>('api-key.created');
+export const apiKeyRevoked = defineEvent<ApiKeyRevoked>('api-key.revoked');

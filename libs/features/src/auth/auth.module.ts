@@ -3,9 +3,14 @@ import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { Loop } from '@muster/platform/observability/loop';
+import { AuditModule } from '../audit/audit.module';
 import { AccessGuard } from './access.guard';
 import { AdminBootstrap } from './auth.admin';
+import { ApiKeysController } from './api-keys.controller';
+import { ApiKeysRepository } from './api-keys.repository';
+import { ApiKeysService } from './api-keys.service';
 import { AuthController } from './auth.controller';
+import { SessionCookies } from './auth.cookies';
 import { Passwords } from './auth.passwords';
 import { AuthRepository } from './auth.repository';
 import { tokenSecrets } from './auth.secrets';
@@ -21,11 +26,15 @@ import { UsersService } from './users.service';
 const PRUNE_INTERVAL = 3_600_000;
 
 @Module({
+  imports: [AuditModule],
   providers: [
     AdminBootstrap,
+    ApiKeysRepository,
+    ApiKeysService,
     AuthRepository,
     AuthService,
     Passwords,
+    SessionCookies,
     TeamsService,
     UsersRepository,
     UsersService,
@@ -35,14 +44,14 @@ const PRUNE_INTERVAL = 3_600_000;
       useFactory: async ({ auth, dataDir }: Config) => new Tokens(await tokenSecrets(auth.jwtSecrets, dataDir)),
     },
   ],
-  exports: [AdminBootstrap, AuthService, TeamsService, UsersService],
+  exports: [AdminBootstrap, ApiKeysService, AuthService, SessionCookies, TeamsService, UsersService],
 })
 export class AuthModule {}
 
 /** The routes, and the guard of every route of the process. */
 @Module({
   imports: [AuthModule, DiscoveryModule],
-  controllers: [AuthController, UsersController, TeamsController],
+  controllers: [AuthController, ApiKeysController, UsersController, TeamsController],
   providers: [{ provide: APP_GUARD, useClass: AccessGuard }],
 })
 export class AuthHttpModule implements OnApplicationBootstrap, OnModuleDestroy {

@@ -1,9 +1,23 @@
 import { hash, verify } from '@node-rs/argon2';
 import { Injectable } from '@nestjs/common';
+import { codePointLength } from '@muster/core/contact/text';
 import { unavailable } from '@muster/core/errors';
 
+/** Characters of a password: code points of the form that is hashed. */
 export const PASSWORD_MIN = 10;
 export const PASSWORD_MAX = 128;
+/** UTF-16 units of a password as it is typed; longer ones are refused unread. Characters may be written in parts. */
+const TYPED_MAX = 8 * PASSWORD_MAX;
+
+/**
+ * Whether the text can be a password of at least `min` characters. Control characters cannot be typed everywhere; halves of
+ * characters would all be hashed alike.
+ */
+export function isPassword(text: unknown, min: number): text is string {
+  if (typeof text !== 'string' || text.length > TYPED_MAX || /[\p{Cc}\p{Cs}]/u.test(text)) return false;
+  const length = codePointLength(text.normalize('NFKC'));
+  return length >= min && length <= PASSWORD_MAX;
+}
 
 /** Argon2id with 19 MiB, two passes, one lane. */
 const OPTIONS = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;

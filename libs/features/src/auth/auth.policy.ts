@@ -1,6 +1,17 @@
-import { Permission } from '@muster/core/permissions';
+import { Permission, PERMISSIONS } from '@muster/core/permissions';
 import { Principal, requireScope } from '@muster/core/principal';
 import { SqlCondition } from '@muster/platform/database/record-table';
+
+/**
+ * What no API key may do: change passwords and users, end sessions, make further keys. Whoever finds a key must not become its
+ * owner, or make an admin.
+ */
+const FOR_PEOPLE_ONLY: Permission[] = ['account:write', 'api-keys:read', 'api-keys:write', 'users:write'];
+
+/** The permissions that an API key may have. */
+export const GRANTABLE = (Object.keys(PERMISSIONS) as Permission[]).filter(
+  (permission) => !FOR_PEOPLE_ONLY.includes(permission),
+);
 
 /** The columns of a table that say whose a record is. */
 export interface OwnedColumns {

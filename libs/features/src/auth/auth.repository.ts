@@ -3,6 +3,8 @@ import { Role } from '@muster/core/permissions';
 import { Principal } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
 import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
+import { Gathered } from '@muster/platform/database/gathered';
+import { SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { RefreshToken, Session } from './auth.entity';
 import { AccessClaims } from './auth.tokens';
@@ -26,19 +28,33 @@ interface TokenRow {
   active: number;
 }
 
+/** A session and its user. */
+interface SessionRow {
+  id: number;
+  user_id: number;
+  role: Role;
+  team_id: number | null;
+}
+
+const ALIVE: SqlCondition = { sql: 's.revoked_at IS NULL AND u.active = 1', params: [] };
+
 /** All SQL on sessions, refresh tokens and wrong passwords. */
 @Injectable()
 export class AuthRepository {
-  constructor(private readonly database: Database) {}
+  private readonly sessions: Gathered<SessionRow>;
 
-  /** The principal of a session that runs on, of a user who is active: one look-up by two keys. */
-  async principalOf({ userId, sessionId }: AccessClaims): Promise<Principal | null> {
-    const [row] = await this.database.query<{ role: Role; team_id: number | null }>(
-      `SELECT u.role, u.team_id FROM sessions s JOIN users u ON u.id = s.user_id
-       WHERE s.id = ? AND s.user_id = ? AND s.revoked_at IS NULL AND u.active = 1`,
-      [sessionId, userId],
+  constructor(private readonly database: Database) {
+    this.sessions = new Gathered(
+      database,
+      'SELECT s.id, s.user_id, u.role, u.team_id FROM sessions s JOIN users u ON u.id = s.user_id',
+      's.id',
     );
-    if (!row) return null;
+  }
+
+  /** The principal of a session that runs on, of a user who is active. */
+  async principalOf({ userId, sessionId }: AccessClaims): Promise<Principal | null> {
+    const row = await this.sessions.find(sessionId, ALIVE);
+    if (!row || Number(row.user_id) !== userId) return null;
     return { userId, sessionId, role: row.role, teamId: row.team_id === null ? null : Number(row.team_id) };
   }
 
@@ -75,13 +91,13 @@ export class AuthRepository {
     return affected > 0;
   }
 
-  /** Ends the user's sessions, all or all but one. */
-  async endSessions(tx: Tx, userId: number, except: number | null): Promise<void> {
-    await tx.query('UPDATE sessions SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL AND id <> ?', [
-      formatTime(new Date()),
-      userId,
-      except ?? 0,
-    ]);
+  /** Ends the user's sessions, all or all but one. @returns how many ran */
+  async endSessions(tx: Tx, userId: number, except: number | null): Promise<number> {
+    const { affected } = await tx.query(
+      'UPDATE sessions SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL AND id <> ?',
+      [formatTime(new Date()), userId, except ?? 0],
+    );
+    return affected;
   }
 
   async insertToken(tx: Tx, token: Omit<RefreshToken, 'rotatedAt'>): Promise<void> {
@@ -155,6 +171,12 @@ export class AuthRepository {
       emailHash,
       formatTime(new Date()),
     ]);
+  }
+
+  /** Forgets the wrong passwords, and with them the lock. @returns whether there were any */
+  async unlock(tx: Tx, emailHash: string): Promise<boolean> {
+    const { affected } = await tx.query('DELETE FROM login_failures WHERE email_hash = ?', [emailHash]);
+    return affected > 0;
   }
 
   /** Removes what nobody can use any more. */

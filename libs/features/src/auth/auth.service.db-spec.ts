@@ -4,7 +4,7 @@ import { buildAuth } from '@muster/testing/auth';
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
 import { Passwords } from './auth.passwords';
 import { SignIn } from './auth.service';
-import { sha256 } from './auth.tokens';
+import { sha256, Tokens } from './auth.tokens';
 
 const PASSWORD = 'correct horse battery';
 
@@ -42,6 +42,17 @@ describe('sessions', () => {
       formatTime(new Date(Date.now() - seconds * 1000)),
       sha256(token),
     );
+
+  const auditOf = async (action: string, subjectId: number) => {
+    const rows = await store.database.query<{ actor_id: number | null; new_values: string | null }>(
+      'SELECT actor_id, new_values FROM audit_log WHERE action = ? AND subject_id = ? ORDER BY id',
+      [action, subjectId],
+    );
+    return rows.map(({ actor_id, new_values }) => ({
+      actor: actor_id === null ? null : Number(actor_id),
+      now: new_values === null ? null : (JSON.parse(new_values) as object),
+    }));
+  };
 
   describe('refresh tokens', () => {
     it('are stored as hashes only', async () => {
@@ -116,6 +127,15 @@ describe('sessions', () => {
       ).toBe(0);
     });
 
+    it('give the same next token again when the secrets are exchanged meanwhile', async () => {
+      const using = (...secrets: string[]) => buildAuth(store, {}, new Passwords(), new Tokens(secrets)).auth;
+      const [older, newer] = ['an invented secret for tests, 40 letters', 'another invented secret, just as long...'];
+      const { refreshToken } = await register();
+      const second = await using(older).refresh(refreshToken);
+      expect((await using(newer, older).refresh(refreshToken)).refreshToken).toBe(second.refreshToken);
+      expect(await codeOf(using(newer).refresh(second.refreshToken))).toBe('accepted');
+    });
+
     it('are refused when nobody gave them out', async () => {
       expect(await codeOf(refresh('bm9ib2R5'))).toBe('refresh-token-invalid');
     });
@@ -182,6 +202,39 @@ describe('sessions', () => {
       expect(await codeOf(slow.auth.login({ email: user.email, password: PASSWORD }))).toBe('account-locked');
     });
 
+    it('cost one check of a hash, whoever is asked for, and none while locked', async () => {
+      const [known, suspended] = [await register(), await register()];
+      await change('UPDATE users SET active = 0 WHERE id = ?', suspended.user.id);
+      const checked: (string | null)[] = [];
+      class Counting extends Passwords {
+        override fits(hash: string | null, password: string): Promise<boolean> {
+          checked.push(hash);
+          return super.fits(hash, password);
+        }
+      }
+      const counting = buildAuth(store, {}, new Counting());
+      for (const email of [known.user.email, suspended.user.email, 'unknown@example.com', 'unknown@@', '']) {
+        checked.length = 0;
+        const attempt = () => codeOf(counting.auth.login({ email, password: 'wrong password' }));
+        expect([email, await attempt(), checked.length]).toEqual([email, 'invalid-credentials', 1]);
+        for (let n = 1; n < 5; n++) await attempt();
+        expect([email, await attempt(), checked.length]).toEqual([email, 'account-locked', 5]);
+      }
+    });
+
+    it('are forgotten when an admin says so', async () => {
+      const { user } = await register();
+      const admin = await services.admins.createAdmin(`admin${++people}@example.com`, PASSWORD);
+      const principal = { userId: admin.id, role: admin.role, teamId: admin.teamId, sessionId: null };
+      for (let n = 0; n < 6; n++) await wrong(user.email);
+      expect(await codeOf(login(user.email))).toBe('account-locked');
+      await services.auth.unlock(principal, user.id);
+      await services.auth.unlock(principal, user.id);
+      expect(await codeOf(login(user.email))).toBe('accepted');
+      expect(await auditOf('user.unlocked', user.id)).toEqual([{ actor: admin.id, now: null }]);
+      expect(await codeOf(services.auth.unlock(principal, 999_999))).toBe('not-found');
+    });
+
     it('do not lock out right ones at once', async () => {
       const { user } = await register();
       const codes = await Promise.all(Array.from({ length: 12 }, () => codeOf(login(user.email))));
@@ -196,6 +249,61 @@ describe('sessions', () => {
       for (let n = 0; n < 5; n++) expect(await attempt()).toBe('current-password-wrong');
       expect(await attempt()).toBe('account-locked');
     });
+  });
+
+  it('do not begin with a password that was changed while it was being checked', async () => {
+    const { user, accessToken } = await register();
+    const principal = await services.auth.authenticate(accessToken);
+    class Slow extends Passwords {
+      override async fits(hash: string | null, password: string): Promise<boolean> {
+        const fits = await super.fits(hash, password);
+        await services.users.update(principal, user.id, { password: 'a new passphrase' });
+        return fits;
+      }
+    }
+    const slow = buildAuth(store, {}, new Slow());
+    expect(await codeOf(slow.auth.login({ email: user.email, password: PASSWORD }))).toBe('invalid-credentials');
+  });
+
+  it('are audited: who began and ended them, and never a token', async () => {
+    const [first, thief] = [await register(), await register()];
+    const userId = first.user.id;
+    const second = await services.auth.login({ email: first.user.email, password: PASSWORD, device: 'Telephone' });
+    expect(await auditOf('session.started', first.sessionId)).toEqual([
+      { actor: userId, now: { userId, device: null } },
+    ]);
+    expect(await auditOf('session.started', second.sessionId)).toEqual([
+      { actor: userId, now: { userId, device: 'Telephone' } },
+    ]);
+    const principal = await services.auth.authenticate(first.accessToken);
+    await services.auth.endSession(principal, second.sessionId);
+    await services.auth.logout(principal, {});
+    await services.auth.logout(principal, {});
+    const ended = (cause: string) => [{ actor: userId, now: { userId, cause } }];
+    expect(await auditOf('session.ended', second.sessionId)).toEqual(ended('revoked'));
+    expect(await auditOf('session.ended', first.sessionId)).toEqual(ended('logout'));
+    await refresh(thief.refreshToken);
+    await ageRotation(thief.refreshToken, 11);
+    await codeOf(refresh(thief.refreshToken));
+    expect(await auditOf('session.ended', thief.sessionId)).toEqual([
+      { actor: null, now: { userId: thief.user.id, cause: 'token-reused' } },
+    ]);
+    const rows = JSON.stringify(await store.database.query('SELECT * FROM audit_log'));
+    for (const { refreshToken, accessToken } of [first, second, thief]) {
+      for (const secret of [refreshToken, sha256(refreshToken), accessToken]) expect(rows).not.toContain(secret);
+    }
+  });
+
+  it('are not refreshed by a request that is not genuine, and live on', async () => {
+    const { refreshToken, sessionId } = await register();
+    const asked: number[] = [];
+    const forged = services.auth.refresh(refreshToken, (session) => asked.push(session) === 0);
+    expect(await codeOf(forged)).toBe('csrf-invalid');
+    expect(asked).toEqual([sessionId]);
+    const second = await services.auth.refresh(refreshToken, () => true);
+    await ageRotation(refreshToken, 11);
+    expect(await codeOf(services.auth.refresh(refreshToken, () => false))).toBe('csrf-invalid');
+    expect(await codeOf(refresh(second.refreshToken))).toBe('accepted');
   });
 
   it('end, all but one, when the password changes', async () => {

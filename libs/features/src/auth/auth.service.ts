@@ -3,19 +3,22 @@ import { isRefused } from '@muster/core/contact/result';
 import { normalizeEmail } from '@muster/core/contact/email';
 import { invalid, notFound, ProblemError, unauthorized } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
-import { Principal } from '@muster/core/principal';
+import { Permission } from '@muster/core/permissions';
+import { Principal, scopeFor } from '@muster/core/principal';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { logOf } from '@muster/platform/observability/logger';
 import { Outbox } from '@muster/platform/outbox/outbox';
+import { Actor, AuditService } from '../audit/audit.service';
+import { ApiKeysService, KEY_MARK } from './api-keys.service';
 import { LoginBody, LogoutBody, PasswordBody, RegisterBody } from './auth.dto';
 import { Session, User } from './auth.entity';
 import { tokenReused } from './auth.events';
 import { Passwords } from './auth.passwords';
 import { AuthRepository, StoredToken } from './auth.repository';
-import { ACCESS_SECONDS, sha256, Tokens } from './auth.tokens';
+import { ACCESS_SECONDS, REFRESH_SECONDS, sha256, Tokens } from './auth.tokens';
 import { UsersRepository } from './users.repository';
 import { pageOf, UsersService } from './users.service';
 
@@ -23,8 +26,6 @@ import { pageOf, UsersService } from './users.service';
 const MAX_FAILURES = 5;
 /** How long it is locked, and how soon a wrong password is forgotten, in milliseconds. */
 const LOCK_TIME = 15 * 60_000;
-/** How long a refresh token is good, in milliseconds. */
-const REFRESH_LIFETIME = 30 * 24 * 3_600_000;
 /** How long after a rotation the same answer is given again to who lost it, in milliseconds. */
 const GRACE = 10_000;
 
@@ -35,10 +36,18 @@ export interface SignIn {
   /** Seconds until the access token expires. */
   expiresIn: number;
   user: User;
+  sessionId: number;
 }
 
 /** What became of a refresh token. */
-type Rotation = { kind: 'next'; refreshToken: string; token: StoredToken } | { kind: 'unknown' } | { kind: 'reused' };
+type Rotation =
+  | { kind: 'next'; refreshToken: string; token: StoredToken }
+  | { kind: 'unknown' }
+  | { kind: 'reused' }
+  | { kind: 'forged' };
+
+/** Why a session ended, as the audit log says it. */
+type EndCause = 'logout' | 'revoked' | 'token-reused';
 
 /** Signs people in and out, and says who acts. */
 @Injectable()
@@ -53,7 +62,9 @@ export class AuthService {
     private readonly users: UsersService,
     private readonly passwords: Passwords,
     private readonly tokens: Tokens,
+    private readonly apiKeys: ApiKeysService,
     private readonly outbox: Outbox,
+    private readonly audit: AuditService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -62,7 +73,9 @@ export class AuthService {
     if (this.config.auth.registration === 'closed') {
       throw new ProblemError('user', 403, 'registration-closed', 'Ask an administrator for an account.');
     }
-    return this.users.create({ name, email, password, role: 'agent' }, null, (tx, user) => this.begin(tx, user, null));
+    return this.users.create({ name, email, password, role: 'agent' }, 'self', (tx, user) =>
+      this.begin(tx, user, null),
+    );
   }
 
   /**
@@ -73,20 +86,27 @@ export class AuthService {
     const checked = normalizeEmail(email);
     const address = isRefused(checked) ? email.trim().toLowerCase() : checked.value;
     const user = await this.usersRepository.findByEmail(address);
-    await this.checkPassword(address, user, password, () =>
-      unauthorized('invalid-credentials', 'The e-mail or the password is wrong.'),
-    );
-    if (!user!.active) throw unauthorized('account-suspended', 'This account is suspended.');
-    return this.transactions.run((tx) => this.begin(tx, user!, device || null));
+    await this.checkPassword(address, user, password, wrongCredentials);
+    return this.transactions.run(async (tx) => {
+      // Read again and held: a password that is changed meanwhile ends all sessions, and must not miss this one.
+      const current = await this.usersRepository.hold(tx, user!.id);
+      if (current?.passwordHash !== user!.passwordHash) throw wrongCredentials();
+      if (!current.active) throw unauthorized('account-suspended', 'This account is suspended.');
+      return this.begin(tx, current, device || null);
+    });
   }
 
   /**
    * Gives the next pair for a refresh token. For some seconds after it, the same next token is given again (its answer may have
    * been lost, or several calls ran at once); a later use means that two parties hold the token, and ends the session.
-   * @throws 401 `refresh-token-invalid`
+   * @param isGenuine whether the request may use this session's token; if not, nothing happens to the session
+   * @throws 401 `refresh-token-invalid`; 403 `csrf-invalid` when it is not genuine
    */
-  async refresh(refreshToken: string): Promise<SignIn> {
-    const rotation = await this.transactions.run((tx) => this.rotate(tx, refreshToken));
+  async refresh(refreshToken: string, isGenuine: (sessionId: number) => boolean = () => true): Promise<SignIn> {
+    const rotation = await this.transactions.run((tx) => this.rotate(tx, refreshToken, isGenuine));
+    if (rotation.kind === 'forged') {
+      throw new ProblemError('user', 403, 'csrf-invalid', 'The X-CSRF-Token header is not the one of the session.');
+    }
     if (rotation.kind === 'reused') this.log.warn({}, 'A refresh token was used twice; its session is ended.');
     const user = rotation.kind === 'next' ? await this.usersRepository.find(rotation.token.userId) : null;
     if (rotation.kind !== 'next' || !user) {
@@ -98,10 +118,14 @@ export class AuthService {
   /** Ends the session of the given refresh token, else the caller's, or all of the caller's. */
   async logout(principal: Principal, { refreshToken, allDevices }: LogoutBody): Promise<void> {
     await this.transactions.run(async (tx) => {
-      if (allDevices) return this.repository.endSessions(tx, principal.userId, null);
+      if (allDevices) {
+        const sessions = await this.repository.endSessions(tx, principal.userId, null);
+        const after = { userId: principal.userId, cause: 'logout', sessions };
+        return this.audit.record(tx, principal, { action: 'session.ended', subjectId: null, after });
+      }
       const named = refreshToken ? await this.repository.findToken(tx, sha256(refreshToken)) : null;
       const sessionId = named?.userId === principal.userId ? named.sessionId : principal.sessionId;
-      if (sessionId !== null) await this.repository.endSession(tx, sessionId, principal.userId);
+      if (sessionId !== null) await this.end(tx, principal, sessionId, principal.userId, 'logout');
     });
   }
 
@@ -123,13 +147,24 @@ export class AuthService {
   }
 
   async endSession(principal: Principal, id: number): Promise<void> {
-    const ended = await this.transactions.run((tx) => this.repository.endSession(tx, id, principal.userId));
+    const ended = await this.transactions.run((tx) => this.end(tx, principal, id, principal.userId, 'revoked'));
     if (!ended) throw notFound();
   }
 
-  /** Who sends an access token, as the store knows them now. @throws 401 */
-  async authenticate(accessToken: string): Promise<Principal> {
-    const principal = await this.repository.principalOf(this.tokens.verifyAccess(accessToken));
+  /** Ends a user's lockout: their wrong passwords are forgotten. @throws 404 */
+  async unlock(principal: Principal, userId: number): Promise<void> {
+    const user = await this.usersRepository.find(userId);
+    if (!user) throw notFound();
+    await this.transactions.run(async (tx) => {
+      if (!(await this.repository.unlock(tx, sha256(user.email)))) return;
+      await this.audit.record(tx, principal, { action: 'user.unlocked', subjectId: userId });
+    });
+  }
+
+  /** Who sends an access token or an API key, as the store knows them now. @throws 401 */
+  async authenticate(bearer: string): Promise<Principal> {
+    if (bearer.startsWith(KEY_MARK)) return this.apiKeys.authenticate(bearer);
+    const principal = await this.repository.principalOf(this.tokens.verifyAccess(bearer));
     if (!principal) throw unauthorized('session-ended', 'The session has ended: sign in again.');
     return principal;
   }
@@ -140,17 +175,19 @@ export class AuthService {
   }
 
   /**
-   * Holds a principal to the users they may give records to: an admin to any active user, a manager to their team (and
-   * themselves), an agent to themselves.
-   * @throws 403 `assign-forbidden` for an agent; 422 `user-unknown`
+   * Holds a principal to the users they may give records to, by the scope in which they may assign: any active user, those of
+   * their team, or nobody but themselves.
+   * @param permission the one to assign records of this noun
+   * @throws 403 `assign-forbidden`; 422 `user-unknown`
    */
-  async assignableTo(principal: Principal, userId: number): Promise<void> {
+  async assignableTo(principal: Principal, userId: number, permission: Permission): Promise<void> {
     if (userId === principal.userId) return;
-    if (principal.role === 'agent') {
+    const scope = scopeFor(principal, permission);
+    if (!scope) {
       throw new ProblemError('user', 403, 'assign-forbidden', 'You may assign records to yourself only.');
     }
     const user = await this.usersRepository.find(userId);
-    const reachable = principal.role === 'admin' || (user?.teamId === principal.teamId && principal.teamId !== null);
+    const reachable = scope === 'all' || (user?.teamId === principal.teamId && principal.teamId !== null);
     if (user?.active && reachable) return;
     const message = 'There is no such user whom you may assign records to.';
     throw invalid('user-unknown', message, [{ field: 'assignedTo', code: 'user-unknown', message }]);
@@ -211,28 +248,38 @@ export class AuthService {
 
   private async begin(tx: Tx, user: User, device: string | null): Promise<SignIn> {
     const now = new Date();
-    const expiresAt = new Date(now.getTime() + REFRESH_LIFETIME);
+    const expiresAt = expiryFrom(now);
     const session = { userId: user.id, device, createdAt: now, lastUsedAt: now, expiresAt, revokedAt: null };
     const sessionId = await this.repository.insertSession(tx, session);
     const refreshToken = this.tokens.newRefresh();
     await this.repository.insertToken(tx, { tokenHash: sha256(refreshToken), sessionId, expiresAt });
+    const after = { userId: user.id, device };
+    await this.audit.record(tx, { userId: user.id }, { action: 'session.started', subjectId: sessionId, after });
     return this.answer(user, sessionId, refreshToken);
   }
 
   private answer(user: User, sessionId: number, refreshToken: string): SignIn {
     const accessToken = this.tokens.signAccess({ userId: user.id, sessionId });
-    return { accessToken, refreshToken, expiresIn: ACCESS_SECONDS, user };
+    return { accessToken, refreshToken, expiresIn: ACCESS_SECONDS, user, sessionId };
   }
 
-  private async rotate(tx: Tx, refreshToken: string): Promise<Rotation> {
+  /** @returns whether there was such a session and it ran */
+  private async end(tx: Tx, actor: Actor, id: number, userId: number, cause: EndCause): Promise<boolean> {
+    const ended = await this.repository.endSession(tx, id, userId);
+    if (ended) await this.audit.record(tx, actor, { action: 'session.ended', subjectId: id, after: { userId, cause } });
+    return ended;
+  }
+
+  private async rotate(tx: Tx, refreshToken: string, isGenuine: (sessionId: number) => boolean): Promise<Rotation> {
     const tokenHash = sha256(refreshToken);
     const children = this.tokens.childrenOf(refreshToken);
     const now = new Date();
     const token = await this.repository.findToken(tx, tokenHash);
     if (!token?.alive || token.expiresAt <= now) return { kind: 'unknown' };
+    if (!isGenuine(token.sessionId)) return { kind: 'forged' };
     if (!token.rotatedAt && (await this.repository.rotateToken(tx, tokenHash, now))) {
       const next = children[0];
-      const expiresAt = new Date(now.getTime() + REFRESH_LIFETIME);
+      const expiresAt = expiryFrom(now);
       await this.repository.insertToken(tx, { tokenHash: sha256(next), sessionId: token.sessionId, expiresAt });
       await this.repository.useSession(tx, token.sessionId, now, expiresAt);
       return { kind: 'next', refreshToken: next, token };
@@ -245,11 +292,15 @@ export class AuthService {
         if (child && !child.rotatedAt) return { kind: 'next', refreshToken: next, token };
       }
     }
-    await this.repository.endSession(tx, token.sessionId, token.userId);
+    await this.end(tx, null, token.sessionId, token.userId, 'token-reused');
     await this.outbox.add(tx, tokenReused, { userId: token.userId, sessionId: token.sessionId });
     return { kind: 'reused' };
   }
 }
+
+const wrongCredentials = () => unauthorized('invalid-credentials', 'The e-mail or the password is wrong.');
+
+const expiryFrom = (now: Date) => new Date(now.getTime() + REFRESH_SECONDS * 1000);
 
 function locked(until: Date): ProblemError {
   const seconds = Math.max(1, Math.ceil((until.getTime() - Date.now()) / 1000));

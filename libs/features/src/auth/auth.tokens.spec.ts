@@ -54,6 +54,10 @@ describe('access tokens', () => {
     ['no subject', craft(header, { ...payload, sub: undefined })],
     ['a subject that is no id', craft(header, { ...payload, sub: '7.5' })],
     ['a session that is no id', craft(header, { ...payload, sid: '3' })],
+    ['no end', craft(header, { ...payload, exp: undefined })],
+    ['times that are no numbers', craft(header, { ...payload, exp: String(now + 900) })],
+    ['a fourth part', `${craft(header, payload)}.`],
+    ['a signature that is written another way', `${craft(header, payload)}=`],
     ['no times', craft(header, { ...payload, iat: undefined, exp: undefined })],
     ['a future begin', craft(header, { ...payload, nbf: now + 600 })],
     ['a changed body', craft(header, payload).replace(encode(payload), encode({ ...payload, sub: '8' }))],
@@ -73,6 +77,34 @@ describe('access tokens', () => {
     const exchanged = new Tokens([OTHER, SECRET]);
     expect(exchanged.verifyAccess(tokens.signAccess({ userId: 7, sessionId: 3 })).userId).toBe(7);
     expect(codeOf(() => tokens.verifyAccess(exchanged.signAccess({ userId: 7, sessionId: 3 })))).toBe('token-invalid');
+  });
+});
+
+describe('CSRF tokens', () => {
+  const tokens = new Tokens([SECRET]);
+
+  it('belong to one session, and stay the same', () => {
+    const token = tokens.csrfOf(3);
+    expect(Buffer.from(token, 'base64url')).toHaveLength(32);
+    expect(tokens.csrfOf(3)).toBe(token);
+    expect([3, 4].map((session) => tokens.csrfFits(session, token))).toEqual([true, false]);
+  });
+
+  it('survive an exchange of secrets', () => {
+    const exchanged = new Tokens([OTHER, SECRET]);
+    expect(exchanged.csrfFits(3, tokens.csrfOf(3))).toBe(true);
+    expect(exchanged.csrfFits(3, exchanged.csrfOf(3))).toBe(true);
+    expect(tokens.csrfFits(3, exchanged.csrfOf(3))).toBe(false);
+  });
+
+  it.each(['', 'abc', '=', '\0', 'x'.repeat(10_000)])('are not %j', (given) => {
+    expect(tokens.csrfFits(3, given)).toBe(false);
+  });
+
+  it('are made with a key of their own', () => {
+    const sameText = createHmac('sha256', SECRET).update('session 3').digest('base64url');
+    expect(tokens.csrfFits(3, sameText)).toBe(false);
+    expect(tokens.childrenOf('session 3')).not.toContain(tokens.csrfOf(3));
   });
 });
 
