@@ -10,6 +10,9 @@ const esmOnly = packages.filter((name) => {
   return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).type === 'module';
 });
 
+/** CommonJS packages that `import()` an ESM-only one: jest's environment has no such thing either. */
+const importing = ['@fastify/cookie'];
+
 const jsc = { target: 'es2022', keepClassNames: true };
 const typescript = {
   ...jsc,
@@ -26,7 +29,7 @@ const shared = {
     '^.+\\.ts$': ['@swc/jest', { swcrc: false, module: { type: 'commonjs' }, sourceMaps: 'inline', jsc: typescript }],
     '^.+\\.m?js$': ['@swc/jest', { swcrc: false, module: { type: 'commonjs' }, jsc }],
   },
-  transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
+  transformIgnorePatterns: [`/node_modules/(?!(${[...esmOnly, ...importing].join('|')})/)`],
 };
 
 /** unit: no I/O beside the disk · db: a real store and broker · e2e: the built program, from outside. */
