@@ -39,7 +39,10 @@ What is left to do by hand, so that it is your decision:
     import { CallNotesHttpModule } from '@muster/features/call-notes/call-notes.module';
     CallNotesHttpModule
 
-Then: npm run typecheck, npm run lint:arch, npm run openapi, npm run test:unit -- call-notes, npm run test:embedded -- call-notes
+  apps/api/test/authorization/expectations.ts, into TARGETS and ROUTES: who gets what, for each route
+  apps/api/test/authorization/cast.ts: how a record of each kind in TARGETS is made
+
+Then: npm run typecheck, npm run lint:arch, npm run openapi, npm run events, npm run test:unit -- call-notes, npm run test:embedded -- call-notes
 `;
 
 const pascal = (name) => name.replace(/(?:^|-)([a-z0-9])/g, (_, letter) => letter.toUpperCase());

@@ -30,14 +30,20 @@ export const callNoteTable: TableDefinition = {
   indexes: [{ name: 'ix_call_notes_created', columns: ['createdAt', 'id'] }],
 };
 `,
-  events: String.raw`import { defineEvent } from '@muster/core/events';
+  events: String.raw`import { defineEvent, integer, listOf, text } from '@muster/core/events';
 
-export const callNoteCreated = defineEvent<{ id: number; actorId: number }>('call-note.created');
+const id = integer('The call note.');
+const actorId = integer('The user who did it.');
 
-/** Fields of a call note changed; "fields" names them. */
-export const callNoteUpdated = defineEvent<{ id: number; actorId: number; fields: string[] }>('call-note.updated');
+export const callNoteCreated = defineEvent('call-note.created', 'A call note was made.', { id, actorId });
 
-export const callNoteDeleted = defineEvent<{ id: number; actorId: number }>('call-note.deleted');
+export const callNoteUpdated = defineEvent('call-note.updated', 'Fields of a call note changed.', {
+  id,
+  actorId,
+  fields: listOf(text(), 'Names of the fields; never their values.'),
+});
+
+export const callNoteDeleted = defineEvent('call-note.deleted', 'A call note was deleted.', { id, actorId });
 `,
   policy: String.raw`import { Permission } from '@muster/core/permissions';
 import { Principal } from '@muster/core/principal';
@@ -125,7 +131,8 @@ import { Transactions } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
 import { Outbox } from '@muster/platform/outbox/outbox';
-import { CallNoteInput, CallNotePatch } from './call-notes.dto';
+import { AuditService } from '../audit/audit.service';
+import { CallNoteInput, CallNotePatch, toCallNoteView } from './call-notes.dto';
 import { CallNote } from './call-notes.entity';
 import { callNoteCreated, callNoteDeleted, callNoteUpdated } from './call-notes.events';
 import { visibleCallNotes } from './call-notes.policy';
@@ -137,6 +144,7 @@ export class CallNotesService {
   constructor(
     private readonly transactions: Transactions,
     private readonly repository: CallNotesRepository,
+    private readonly audit: AuditService,
     private readonly outbox: Outbox,
   ) {}
 
@@ -157,6 +165,8 @@ export class CallNotesService {
     return this.transactions.run(async (tx) => {
       const values = { name, notes, createdBy: userId, createdAt: now, updatedAt: now, version: 1 };
       const callNote = await this.repository.insert(tx, values);
+      const after = toCallNoteView(callNote);
+      await this.audit.record(tx, principal, { action: 'call-note.created', subjectId: callNote.id, after });
       await this.outbox.add(tx, callNoteCreated, { id: callNote.id, actorId: userId });
       return callNote;
     });
@@ -181,8 +191,11 @@ export class CallNotesService {
       if (fields.length === 0) return current;
       const stored = { ...changed, updatedAt: new Date(), version: current.version + 1 };
       await this.repository.records.update(tx, id, stored);
+      const next = { ...current, ...stored };
+      const [before, after] = [toCallNoteView(current), toCallNoteView(next)];
+      await this.audit.record(tx, principal, { action: 'call-note.updated', subjectId: id, before, after });
       await this.outbox.add(tx, callNoteUpdated, { id, actorId: principal.userId, fields });
-      return { ...current, ...stored };
+      return next;
     });
   }
 
@@ -194,6 +207,8 @@ export class CallNotesService {
       if (!current) throw notFound();
       requireMatch(ifMatch, current.version);
       await this.repository.records.remove(tx, id);
+      const before = toCallNoteView(current);
+      await this.audit.record(tx, principal, { action: 'call-note.deleted', subjectId: id, before });
       await this.outbox.add(tx, callNoteDeleted, { id, actorId: principal.userId });
     });
   }
@@ -286,11 +301,16 @@ function answer(reply: FastifyReply, callNote: CallNote): CallNoteView {
 }
 `,
   module: String.raw`import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module';
 import { CallNotesController } from './call-notes.controller';
 import { CallNotesRepository } from './call-notes.repository';
 import { CallNotesService } from './call-notes.service';
 
-@Module({ providers: [CallNotesRepository, CallNotesService], exports: [CallNotesService] })
+@Module({
+  imports: [AuditModule],
+  providers: [CallNotesRepository, CallNotesService],
+  exports: [CallNotesService],
+})
 export class CallNotesModule {}
 
 @Module({ imports: [CallNotesModule], controllers: [CallNotesController] })

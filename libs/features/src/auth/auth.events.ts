@@ -1,46 +1,37 @@
-import { defineEvent } from '@muster/core/events';
-import { Role } from '@muster/core/permissions';
+import { choice, defineEvent, integer, listOf, nullable, text } from '@muster/core/events';
+import { ROLES } from '@muster/core/permissions';
 
-/** `by` is the user who did it; null for a registration, the first admin and the command line. */
-export interface UserCreated {
-  userId: number;
-  role: Role;
-  by: number | null;
-}
+const userId = integer('The user.');
+const by = integer('The user who did it.');
+const apiKeyId = integer('The API key.');
 
-export interface UserUpdated {
-  userId: number;
-  /** Names of the changed properties; never their values. */
-  changed: string[];
-  by: number;
-}
+export const userCreated = defineEvent('user.created', 'A user was added, or registered.', {
+  userId,
+  role: choice(ROLES),
+  by: nullable(integer('The user who did it; null for a registration, the first admin and the command line.')),
+});
 
-export interface UserDeleted {
-  userId: number;
-  by: number;
-}
+export const userUpdated = defineEvent('user.updated', 'A user changed.', {
+  userId,
+  changed: listOf(text(), 'Names of the changed properties; never their values.'),
+  by,
+});
 
-/** A refresh token was used a second time: the session it belonged to was ended. */
-export interface TokenReused {
-  userId: number;
-  sessionId: number;
-}
+export const userDeleted = defineEvent('user.deleted', 'A user was deleted.', { userId, by });
 
-/** A key was made; it belongs to who made it. */
-export interface ApiKeyCreated {
-  apiKeyId: number;
-  userId: number;
-}
+export const tokenReused = defineEvent(
+  'session.token-reused',
+  'A refresh token was used a second time: the session it belonged to was ended.',
+  { userId, sessionId: integer('The session.') },
+);
 
-export interface ApiKeyRevoked {
-  apiKeyId: number;
-  userId: number;
-  by: number;
-}
+export const apiKeyCreated = defineEvent('api-key.created', 'An API key was made.', {
+  apiKeyId,
+  userId: integer('The user who made it, and for whom it acts.'),
+});
 
-export const userCreated = defineEvent<UserCreated>('user.created');
-export const userUpdated = defineEvent<UserUpdated>('user.updated');
-export const userDeleted = defineEvent<UserDeleted>('user.deleted');
-export const tokenReused = defineEvent<TokenReused>('session.token-reused');
-export const apiKeyCreated = defineEvent<ApiKeyCreated>('api-key.created');
-export const apiKeyRevoked = defineEvent<ApiKeyRevoked>('api-key.revoked');
+export const apiKeyRevoked = defineEvent('api-key.revoked', 'An API key was revoked.', {
+  apiKeyId,
+  userId: integer('The user for whom it acted.'),
+  by,
+});

@@ -1,14 +1,29 @@
-import { defineEvent } from '@muster/core/events';
+import { defineEvent, integer, listOf, nullable, text } from '@muster/core/events';
 
-/** A person made a customer. Customers that an import makes are told by the import's own events. */
-export const customerCreated = defineEvent<{ id: number; actorId: number }>('customer.created');
+const id = integer('The customer.');
+const actorId = integer('The user who did it.');
 
-/** Fields of a customer changed; `fields` names them. */
-export const customerUpdated = defineEvent<{ id: number; actorId: number; fields: string[] }>('customer.updated');
+export const customerCreated = defineEvent(
+  'customer.created',
+  "A person made a customer. Customers that an import makes are told by the import's own events.",
+  { id, actorId },
+);
 
-export const customerDeleted = defineEvent<{ id: number; actorId: number }>('customer.deleted');
+export const customerUpdated = defineEvent('customer.updated', 'Fields of a customer changed.', {
+  id,
+  actorId,
+  fields: listOf(text(), 'Names of the fields; never their values.'),
+});
 
-/** A customer has another owner; null is nobody. Said beside `customer.created` or `customer.updated`. */
-export const customerAssigned = defineEvent<{ id: number; actorId: number; from: number | null; to: number | null }>(
+export const customerDeleted = defineEvent('customer.deleted', 'A customer was deleted.', { id, actorId });
+
+export const customerAssigned = defineEvent(
   'customer.assigned',
+  'A customer has another owner. Said beside `customer.created` or `customer.updated`.',
+  {
+    id,
+    actorId,
+    from: nullable(integer('The user who owned it; null is nobody.')),
+    to: nullable(integer('The user who owns it; null is nobody.')),
+  },
 );

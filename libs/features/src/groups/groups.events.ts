@@ -1,23 +1,36 @@
-import { defineEvent } from '@muster/core/events';
+import { defineEvent, integer, listOf, PayloadOf, text } from '@muster/core/events';
 
-/** The ids of records that went into a group, or out of it. */
-export interface GroupMembersChanged {
-  id: number;
-  actorId: number;
-  leads: number[];
-  customers: number[];
-}
+const id = integer('The group.');
+const actorId = integer('The user who did it.');
+const members = {
+  id,
+  actorId,
+  leads: listOf(integer(), 'The leads.'),
+  customers: listOf(integer(), 'The customers.'),
+};
 
-export const groupCreated = defineEvent<{ id: number; actorId: number }>('group.created');
+export const groupCreated = defineEvent('group.created', 'A group was made.', { id, actorId });
 
-/** Fields of a group changed; `fields` names them. */
-export const groupUpdated = defineEvent<{ id: number; actorId: number; fields: string[] }>('group.updated');
+export const groupUpdated = defineEvent('group.updated', 'Fields of a group changed.', {
+  id,
+  actorId,
+  fields: listOf(text(), 'Names of the fields; never their values.'),
+});
 
-/** A group is gone. Its members stay, and are in it no more. */
-export const groupDeleted = defineEvent<{ id: number; actorId: number }>('group.deleted');
+export const groupDeleted = defineEvent(
+  'group.deleted',
+  'A group is gone. The records that were in it stay, and are in it no more.',
+  { id, actorId },
+);
 
-/** A deleted group still has memberships to remove. */
-export const groupPartlyCleared = defineEvent<{ id: number }>('group.partly-cleared');
+export const groupPartlyCleared = defineEvent(
+  'group.partly-cleared',
+  'A deleted group still has memberships to remove.',
+  { id },
+);
 
-export const groupMembersAdded = defineEvent<GroupMembersChanged>('group.members-added');
-export const groupMembersRemoved = defineEvent<GroupMembersChanged>('group.members-removed');
+export const groupMembersAdded = defineEvent('group.members-added', 'Records went into a group.', members);
+export const groupMembersRemoved = defineEvent('group.members-removed', 'Records went out of a group.', members);
+
+/** Which records went into a group, or out of it. */
+export type GroupMembersChanged = PayloadOf<typeof groupMembersAdded>;

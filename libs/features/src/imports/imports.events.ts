@@ -1,32 +1,45 @@
-import { defineEvent } from '@muster/core/events';
+import { choice, countsOf, defineEvent, integer, text } from '@muster/core/events';
 
-type OutcomeCounts = Record<string, number>;
+const importId = integer('The import.');
+const target = text('What the file becomes: `leads` or `customers`.');
+const counts = countsOf('Rows by outcome.');
 
-/** A file was received and waits for its analysis. */
-export const importCreated = defineEvent<{ importId: number; target: string }>('import.created');
+export const importCreated = defineEvent('import.created', 'A file was received and waits for its analysis.', {
+  importId,
+  target,
+});
 
-/** The rows may be imported: its chunks can be planned. */
-export const importStarted = defineEvent<{ importId: number; target: string }>('import.started');
+export const importStarted = defineEvent('import.started', 'The rows may be imported: its chunks can be planned.', {
+  importId,
+  target,
+});
 
-/** One chunk was committed: said exactly once for each, in the chunk's transaction. */
-export const importBatchCommitted = defineEvent<{
-  importId: number;
-  target: string;
-  seq: number;
-  firstRow: number;
-  lastRow: number;
-  counts: OutcomeCounts;
-}>('import.batch-committed');
-
-/** Every row has its outcome. */
-export const importCompleted = defineEvent<{ importId: number; target: string; counts: OutcomeCounts }>(
-  'import.completed',
+export const importBatchCommitted = defineEvent(
+  'import.batch-committed',
+  "One chunk was committed: said exactly once for each, in the chunk's transaction.",
+  {
+    importId,
+    target,
+    seq: integer('The number of the chunk.'),
+    firstRow: integer('The first row of its range.'),
+    lastRow: integer('The last row of its range.'),
+    counts,
+  },
 );
 
-/** The import ended without reaching all its rows; those are `skipped` in the ledger. */
-export const importEnded = defineEvent<{
-  importId: number;
-  target: string;
-  status: 'failed' | 'cancelled';
-  code: string;
-}>('import.ended');
+export const importCompleted = defineEvent('import.completed', 'Every row has its outcome.', {
+  importId,
+  target,
+  counts,
+});
+
+export const importEnded = defineEvent(
+  'import.ended',
+  'The import ended without reaching all its rows; those are `skipped` in the ledger.',
+  {
+    importId,
+    target,
+    status: choice(['failed', 'cancelled']),
+    code: text("Why, as in the import's `error.code`."),
+  },
+);

@@ -1,14 +1,29 @@
-import { defineEvent } from '@muster/core/events';
+import { defineEvent, integer, listOf, nullable, text } from '@muster/core/events';
 
-/** A person made a lead. Leads that an import makes are told by the import's own events. */
-export const leadCreated = defineEvent<{ id: number; actorId: number }>('lead.created');
+const id = integer('The lead.');
+const actorId = integer('The user who did it.');
 
-/** Fields of a lead changed; `fields` names them. */
-export const leadUpdated = defineEvent<{ id: number; actorId: number; fields: string[] }>('lead.updated');
+export const leadCreated = defineEvent(
+  'lead.created',
+  "A person made a lead. Leads that an import makes are told by the import's own events.",
+  { id, actorId },
+);
 
-export const leadDeleted = defineEvent<{ id: number; actorId: number }>('lead.deleted');
+export const leadUpdated = defineEvent('lead.updated', 'Fields of a lead changed.', {
+  id,
+  actorId,
+  fields: listOf(text(), 'Names of the fields; never their values.'),
+});
 
-/** A lead has another assignee; null is nobody. Said beside `lead.created` or `lead.updated`. */
-export const leadAssigned = defineEvent<{ id: number; actorId: number; from: number | null; to: number | null }>(
+export const leadDeleted = defineEvent('lead.deleted', 'A lead was deleted.', { id, actorId });
+
+export const leadAssigned = defineEvent(
   'lead.assigned',
+  'A lead has another assignee. Said beside `lead.created` or `lead.updated`.',
+  {
+    id,
+    actorId,
+    from: nullable(integer('The user it was assigned to; null is nobody.')),
+    to: nullable(integer('The user it is assigned to; null is nobody.')),
+  },
 );
