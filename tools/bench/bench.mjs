@@ -8,6 +8,8 @@ const USAGE = `npm run bench -- [options]
   --runs N          runs; import and baseline alternate (3)
   --profile P       embedded, services or both (both)
   --database URL    MySQL or MariaDB server of the services profile; found or started without it
+  --read            measure only how fast a lead is read
+  --rounds N        rounds of that; program and baseline alternate (10)
   --memory          measure peak memory at 200,000 and 2,000,000 rows instead of speed
   --write           write the result into docs/benchmarks.md
   --no-build        measure dist/ as it is
@@ -21,6 +23,8 @@ function readArguments() {
         runs: { type: 'string', default: '3' },
         profile: { type: 'string', default: 'both' },
         database: { type: 'string' },
+        read: { type: 'boolean', default: false },
+        rounds: { type: 'string', default: '10' },
         memory: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
         build: { type: 'boolean', default: true },
@@ -28,14 +32,16 @@ function readArguments() {
       },
       allowNegative: true,
     });
-    const [rows, runs] = [Number(values.rows), Number(values.runs)];
+    const [rows, runs, rounds] = [values.rows, values.runs, values.rounds].map(Number);
     if (!(rows >= 1 && rows <= 5_000_000)) throw new Error('--rows: 1 to 5000000');
     if (!(runs >= 1 && runs <= 20)) throw new Error('--runs: 1 to 20');
+    if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds: 1 to 100');
+    if (values.read && values.memory) throw new Error('--read or --memory, not both');
     const profiles = values.profile === 'both' ? ['services', 'embedded'] : [values.profile];
     if (!profiles.every((profile) => ['services', 'embedded'].includes(profile))) {
       throw new Error('--profile: embedded, services or both');
     }
-    return { ...values, rows, runs, profiles };
+    return { ...values, rows, runs, rounds, profiles };
   } catch (error) {
     throw new Failure(`${error.message}\n${USAGE}`, 2);
   }

@@ -8,27 +8,33 @@ import { writeLeadFile } from './lead-file.mjs';
 import { guarded } from './guard.mjs';
 import { openPlace } from './place.mjs';
 import { Program } from './program.mjs';
-import { machine, memoryTable, speedTable, writeReport } from './report.mjs';
+import { reads } from './read.mjs';
+import { machine, memoryTable, readTable, speedTable, writeReport } from './report.mjs';
 
 const POLL = 200;
 /** An import that takes longer than this is given up, in milliseconds: 15 minutes and 1 for each 50,000 rows. */
 const limit = (rows) => 60_000 * (15 + rows / 50_000);
 const MEMORY_ROWS = [200_000, 2_000_000];
 
+/** How each section of the report is measured and shown. */
+const SECTIONS = { speed: [speed, speedTable], read: [reads, readTable], memory: [memory, memoryTable] };
+
 /** Measures what was asked for, prints it and, if told so, writes it down. */
 export async function measure(options) {
   const files = mkdtempSync(join(tmpdir(), 'muster-bench-files-'));
-  const load = loadavg()[0];
+  const only = ['memory', 'read'].find((name) => options[name]);
   try {
-    const results = [];
-    for (const profile of options.profiles) {
-      const measured = options.memory ? memory : speed;
-      results.push(await guarded(() => measured(profile, files, options)));
+    for (const section of only ? [only] : ['speed', 'read']) {
+      const [measured, tableOf] = SECTIONS[section];
+      const load = loadavg()[0];
+      const results = [];
+      for (const profile of options.profiles) {
+        results.push(await guarded(() => measured(profile, files, options)));
+      }
+      const text = `${tableOf(results)}\n${machine(results, load)}\n`;
+      console.log(`\n${text}`);
+      if (options.write) writeReport(section, text);
     }
-    const table = options.memory ? memoryTable(results) : speedTable(results);
-    const text = `${table}\n${machine(results, load)}\n`;
-    console.log(`\n${text}`);
-    if (options.write) writeReport(options.memory ? 'memory' : 'speed', text);
   } finally {
     rmSync(files, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, openAsBlob, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openAsBlob, openSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PROGRAM_ENV, PROGRAM_FLAGS } from '../lib/install.mjs';
@@ -22,27 +22,28 @@ export function killProcesses() {
 }
 process.on('exit', killProcesses);
 
-/** One process of the built program. */
-export class Process {
-  /** @param {'api' | 'worker'} main which program @param {Record<string, string>} env its whole environment */
-  constructor(main, env) {
+/** A process of Node.js that ends with this script. */
+export class Script {
+  /**
+   * @param {string[]} args of Node.js @param {Record<string, string>} env its whole environment
+   * @param {string} [log] a file for its standard error, which is else part of `output`
+   */
+  constructor(args, env, log) {
     this.output = '';
     this.startedAt = performance.now();
-    mkdirSync(env.DATA_DIR, { recursive: true });
-    const command = [process.execPath, ...PROGRAM_FLAGS, inRoot(MAIN[main])];
+    const command = [process.execPath, ...args];
     // On Linux it ends with this script, however that ends.
     const withParent = which('setpriv') ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
-    this.child = spawn(withParent[0], withParent.slice(1), {
-      env: { ...PROGRAM_ENV, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const errors = log ? openSync(log, 'a') : 'pipe';
+    this.child = spawn(withParent[0], withParent.slice(1), { env, stdio: ['ignore', 'pipe', errors] });
+    if (log) closeSync(errors);
     running.add(this.child);
     this.ended = once(this.child, 'exit').then(([code, signal]) => {
       running.delete(this.child);
       return signal ?? code;
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream.on('data', (chunk) => (this.output = (this.output + chunk).slice(-100_000)));
+      stream?.on('data', (chunk) => (this.output = (this.output + chunk).slice(-100_000)));
     }
   }
 
@@ -96,10 +97,21 @@ export class Process {
   }
 }
 
+/** One process of the built program. */
+export class Process extends Script {
+  /** @param {'api' | 'worker'} main which program @param {Record<string, string>} env its whole environment */
+  constructor(main, env, log) {
+    mkdirSync(env.DATA_DIR, { recursive: true });
+    super([...PROGRAM_FLAGS, inRoot(MAIN[main])], { ...PROGRAM_ENV, ...env }, log);
+  }
+}
+
 /** One installation of the program: a single process when embedded; an api and `workers` workers with services. */
 export class Program {
-  constructor(place, workers = 1) {
+  /** @param {string} [log] a file for the log of the api */
+  constructor(place, workers = 1, log = undefined) {
     this.place = place;
+    this.log = log;
     this.workers = Array.from({ length: place.profile === 'embedded' ? 0 : workers }, () => null);
   }
 
@@ -114,7 +126,7 @@ export class Program {
     const { place } = this;
     const embedded = place.profile === 'embedded';
     const dataDir = embedded ? place.directory : join(place.directory, 'api');
-    this.api = new Process('api', { ...place.env, DATA_DIR: dataDir, PROCESS: embedded ? 'all' : 'api' });
+    this.api = new Process('api', { ...place.env, DATA_DIR: dataDir, PROCESS: embedded ? 'all' : 'api' }, this.log);
   }
 
   spawnWorker(index) {

@@ -76,6 +76,35 @@ export function speedTable(results) {
   ].join('\n');
 }
 
+/** Who asks, in the rows of the table. */
+const ASKED = {
+  baseline: 'baseline: Fastify, one prepared SELECT',
+  admin: 'program, asked by an admin',
+  agents: 'program, asked by agents',
+};
+
+export function readTable(results) {
+  const lines = results.flatMap((result) =>
+    Object.keys(ASKED).map((side) => {
+      const ratios = result[side].map(({ rate }, round) => rate / result.baseline[round].rate);
+      const processor = median(result[side].map(({ cpu }) => cpu));
+      return [
+        result.version,
+        ASKED[side],
+        thousands(median(result[side].map(({ rate }) => rate))),
+        side === 'baseline' ? '' : ratio(ratios),
+        Number.isNaN(processor) ? 'not known' : `${thousands(processor)} µs`,
+      ];
+    }),
+  );
+  const [{ leads, connections, rounds }] = results;
+  return [
+    `${thousands(leads)} leads, ${connections} connections; ${rounds} round(s), median (min–max).`,
+    '',
+    table(['store', 'what', 'answers/s', 'program / baseline', "server's processor time"], lines),
+  ].join('\n');
+}
+
 export function memoryTable(results) {
   const lines = results.flatMap(({ profile, version, peaks }) =>
     peaks.map(({ rows, peak, seconds: time }) => [

@@ -43,6 +43,14 @@ export class Database {
     return this.reader.query(sql, params);
   }
 
+  /**
+   * Rows of a SELECT on committed data that runs often; faster than {@link query}. Its text must be one of few, with every value
+   * among the parameters: the store keeps each text that it was given.
+   */
+  select<T = Record<string, unknown>>(sql: string, params: unknown[] = []): Promise<T[]> {
+    return this.dialect.select(sql, params) as Promise<T[]>;
+  }
+
   async close(): Promise<void> {
     if (this.reader !== this.writer) await this.reader.destroy();
     await this.writer.destroy();

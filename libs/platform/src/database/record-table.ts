@@ -1,13 +1,10 @@
 import { Column, columnName, TableDefinition } from './dialect/columns';
 import { formatTime, parseTime } from './dialect/dialect';
 import { Database } from './database';
+import { Gathered, SqlCondition } from './gathered';
 import { Tx } from './transactions';
 
-/** A condition for a WHERE clause, with its parameters. */
-export interface SqlCondition {
-  sql: string;
-  params: unknown[];
-}
+export type { SqlCondition };
 
 /** A record whose changes are counted. */
 export interface VersionedRecord {
@@ -34,9 +31,10 @@ function encode(kind: Column['kind'], value: unknown): unknown {
   return kind === 'boolean' ? Number(value) : value;
 }
 
-/** Plain SQL on a table of versioned records: reads are not mapped by an ORM, writes take `tx`. */
-export class RecordTable<R extends VersionedRecord> {
-  private readonly columns: { property: string; column: string; kind: Column['kind'] }[];
+/** Plain SQL reads of a table whose key is `id`, not mapped by an ORM. */
+export class ReadTable<R extends { id: number }> {
+  protected readonly columns: { property: string; column: string; kind: Column['kind'] }[];
+  private readonly lookUps: Gathered<Row & { id: unknown }>;
 
   constructor(
     readonly database: Database,
@@ -47,6 +45,7 @@ export class RecordTable<R extends VersionedRecord> {
       column: columnName(property),
       kind,
     }));
+    this.lookUps = new Gathered(database, `SELECT * FROM ${definition.name}`, 'id');
   }
 
   /** A row of `SELECT *` as a record. */
@@ -58,10 +57,17 @@ export class RecordTable<R extends VersionedRecord> {
 
   /** The committed record, when the condition holds for it. */
   async find(id: number, where: SqlCondition): Promise<R | null> {
-    const rows = await this.database.query<Row>(this.one(where), [id, ...where.params]);
-    return rows[0] ? this.fromRow(rows[0]) : null;
+    const row = await this.lookUps.find(id, where);
+    return row ? this.fromRow(row) : null;
   }
 
+  protected one(where: SqlCondition): string {
+    return `SELECT * FROM ${this.definition.name} WHERE id = ? AND ${where.sql}`;
+  }
+}
+
+/** The same of versioned records, and their writes, which take `tx`. */
+export class RecordTable<R extends VersionedRecord> extends ReadTable<R> {
   /**
    * Reads a record in order to change it: until the transaction ends, nobody else changes it.
    * @returns null when it is absent or the condition does not hold for it
@@ -71,10 +77,6 @@ export class RecordTable<R extends VersionedRecord> {
     await tx.query(`UPDATE ${this.definition.name} SET version = version WHERE id = ?`, [id]);
     const { rows } = await tx.query<Row>(this.one(where), [id, ...where.params]);
     return rows[0] ? this.fromRow(rows[0]) : null;
-  }
-
-  private one(where: SqlCondition): string {
-    return `SELECT * FROM ${this.definition.name} WHERE id = ? AND ${where.sql}`;
   }
 
   async insert(tx: Tx, record: R): Promise<void> {

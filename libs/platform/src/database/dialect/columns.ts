@@ -3,7 +3,7 @@ import { EntitySchema, EntitySchemaColumnOptions, QueryRunner, Table, TableIndex
 /** The databases that Muster runs on. MySQL and MariaDB differ in a few column defaults, nothing else. */
 export type Flavor = 'sqlite' | 'mysql' | 'mariadb';
 
-type Kind = 'serial' | 'id' | 'integer' | 'boolean' | 'text' | 'longText' | 'json' | 'time';
+type Kind = 'serial' | 'id' | 'integer' | 'number' | 'boolean' | 'text' | 'longText' | 'json' | 'time';
 
 export interface Column {
   kind: Kind;
@@ -21,6 +21,8 @@ export const column = {
   /** A key, or a reference to one, given by the application. */
   id: (options: { nullable?: boolean } = {}): Column => ({ kind: 'id', ...options }),
   integer: (options: { nullable?: boolean } = {}): Column => ({ kind: 'integer', ...options }),
+  /** A floating-point number of 64 bits, as JavaScript has it. */
+  number: (options: { nullable?: boolean } = {}): Column => ({ kind: 'number', ...options }),
   boolean: (): Column => ({ kind: 'boolean' }),
   /** At most `length` characters. */
   text: (length: number, options: { nullable?: boolean } = {}): Column => ({ kind: 'text', length, ...options }),
@@ -37,6 +39,8 @@ export interface TableDefinition {
   /** Properties of the primary key. */
   key: string[];
   indexes?: { name: string; columns: string[]; unique?: boolean }[];
+  /** The rows are kept in the order of the key, which is no single number, and nowhere else (MySQL keeps all tables so). */
+  clustered?: boolean;
 }
 
 export const columnName = (property: string) => property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -58,6 +62,7 @@ const TYPES: Record<Kind, { mysql: string; sqlite: string; transformer?: ValueTr
   serial: { mysql: 'bigint', sqlite: 'integer', transformer: toNumber },
   id: { mysql: 'bigint', sqlite: 'integer', transformer: toNumber },
   integer: { mysql: 'bigint', sqlite: 'integer', transformer: toNumber },
+  number: { mysql: 'double', sqlite: 'double', transformer: toNumber },
   boolean: { mysql: 'tinyint', sqlite: 'integer', transformer: toBoolean },
   text: { mysql: 'varchar', sqlite: 'varchar' },
   longText: { mysql: 'mediumtext', sqlite: 'text' },
@@ -97,6 +102,7 @@ export function toEntitySchema(table: TableDefinition, flavor: Flavor): EntitySc
   return new EntitySchema({
     name: table.name,
     tableName: table.name,
+    withoutRowid: flavor === 'sqlite' && table.clustered,
     columns: Object.fromEntries(columns),
     indices: table.indexes,
   });
@@ -111,9 +117,30 @@ export async function createTable(runner: QueryRunner, table: TableDefinition, f
     isPrimary: table.key.includes(property),
     ...(definition.kind === 'serial' ? { isGenerated: true, generationStrategy: 'increment' as const } : {}),
   }));
+  const withoutRowid = flavor === 'sqlite' && table.clustered;
   const indices = (table.indexes ?? []).map(
     (index) =>
       new TableIndex({ name: index.name, columnNames: index.columns.map(columnName), isUnique: index.unique ?? false }),
   );
-  await runner.createTable(new Table({ name: table.name, columns, indices }), true);
+  await runner.createTable(new Table({ name: table.name, columns, indices, withoutRowid }), true);
+}
+
+/**
+ * Adds a column that may be empty, and an index on it alone, in one statement where the database commits each by itself; for
+ * migrations. A column that is there already stays.
+ */
+export async function addIndexedColumn(
+  runner: QueryRunner,
+  table: string,
+  { property, definition, index }: { property: string; definition: Column; index: string },
+  flavor: Flavor,
+): Promise<void> {
+  const name = columnName(property);
+  if (await runner.hasColumn(table, name)) return;
+  const { type, length } = physical(definition, flavor);
+  const added = `ALTER TABLE ${table} ADD COLUMN ${name} ${type}${length ? `(${length})` : ''} NULL`;
+  if (flavor === 'sqlite') {
+    await runner.query(added);
+    await runner.query(`CREATE INDEX ${index} ON ${table} (${name})`);
+  } else await runner.query(`${added}, ADD INDEX ${index} (${name})`);
 }

@@ -17,8 +17,16 @@ export interface Dialect {
   readonly flavor: Flavor;
   /** Appended to a SELECT that claims rows: others skip what a transaction has already taken. */
   readonly skipLocked: string;
+  /** Appended to a SELECT in a transaction: until its end nobody else changes the rows. Others wait for it, and it for them. */
+  readonly forUpdate: string;
+  /** Appended to a SELECT in a transaction: until its end nobody changes the rows, and others may hold them so too. */
+  readonly forShare: string;
+  /** The function that counts the characters of a text; `OCTET_LENGTH` counts its bytes everywhere. */
+  readonly charLength: string;
   /** The connection that writes, and the one that reads what is committed (the same pool on a server). */
   open(tables: TableDefinition[], migrations: MigrationClass[]): Promise<{ writer: DataSource; reader: DataSource }>;
+  /** Rows of a SELECT on committed data, by a statement that is prepared once and kept. */
+  select(sql: string, params: unknown[]): Promise<Record<string, unknown>[]>;
   /** Runs `work` between begin and commit, one at a time where the database allows but one writer. */
   transaction<T>(writer: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T>;
   /** An empty buffer for {@link bulkInsert}. */

@@ -25,7 +25,12 @@ const ROWS_IN_A_TURN = 1_000;
 export class SqliteDialect implements Dialect {
   readonly flavor = 'sqlite';
   readonly skipLocked = '';
+  readonly forUpdate = '';
+  readonly forShare = '';
+  readonly charLength = 'LENGTH';
   private queue: Promise<unknown> = Promise.resolve();
+  private committed: Sqlite.Database;
+  private readonly statements = new Map<string, Sqlite.Statement<unknown[], Record<string, unknown>>>();
 
   constructor(private readonly path: string) {}
 
@@ -47,7 +52,14 @@ export class SqliteDialect implements Dialect {
     };
     const writer = await new DataSource({ ...base, migrations, migrationsTransactionMode: 'each' }).initialize();
     const reader = await new DataSource({ ...base, prepareDatabase: undefined }).initialize();
+    this.committed = (reader.driver as unknown as { databaseConnection: Sqlite.Database }).databaseConnection;
     return { writer, reader };
+  }
+
+  async select(sql: string, params: unknown[]): Promise<Record<string, unknown>[]> {
+    let statement = this.statements.get(sql);
+    if (!statement) this.statements.set(sql, (statement = this.committed.prepare(sql)));
+    return statement.all(...params);
   }
 
   /** All transactions share one connection, so they queue; BEGIN IMMEDIATE lets a second process queue behind them. */
