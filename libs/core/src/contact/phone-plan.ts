@@ -91,6 +91,12 @@ export function dialsOut(digits: string, region: string): boolean {
   return regionalPlan(region)?.dialOut.test(digits) ?? false;
 }
 
+/** An E.164 number without `+` and calling code; null when there is no such calling code. */
+export function nationalPart(e164: string): string | null {
+  const plan = internationalPlan(e164.slice(1));
+  return plan ? e164.slice(1 + plan.callingCode.length) : null;
+}
+
 function isPossibleLength(plan: Plan, length: number): boolean {
   return length < 31 && (plan.lengths & (1 << length)) !== 0;
 }
