@@ -27,7 +27,7 @@ export function buildAuth(
   const sessions = new AuthRepository(database);
   const repository = new UsersRepository(database);
   const users = new UsersService(database, transactions, repository, sessions, passwords, outbox, audit, config);
-  const teams = new TeamsService(database, transactions, repository, audit);
+  const teams = new TeamsService(database, transactions, repository, audit, outbox);
   const apiKeys = new ApiKeysService(transactions, new ApiKeysRepository(database), repository, outbox, audit);
   const auth = new AuthService(
     database,

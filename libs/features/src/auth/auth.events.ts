@@ -19,6 +19,15 @@ export const userUpdated = defineEvent('user.updated', 'A user changed.', {
 
 export const userDeleted = defineEvent('user.deleted', 'A user was deleted.', { userId, by });
 
+const teamId = integer('The team.');
+
+export const teamCreated = defineEvent('team.created', 'A team was made.', { teamId, by });
+export const teamUpdated = defineEvent('team.updated', 'A team has another name.', { teamId, by });
+export const teamDeleted = defineEvent('team.deleted', 'A team, which had no members any more, was deleted.', {
+  teamId,
+  by,
+});
+
 export const tokenReused = defineEvent(
   'session.token-reused',
   'A refresh token was used a second time: the session it belonged to was ended.',

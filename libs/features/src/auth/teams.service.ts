@@ -5,8 +5,10 @@ import { Principal, requireScope } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
+import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuditService } from '../audit/audit.service';
 import { Team } from './auth.entity';
+import { teamCreated, teamDeleted, teamUpdated } from './auth.events';
 import { ListTeamsQuery, teamView } from './users.dto';
 import { UsersRepository } from './users.repository';
 
@@ -18,6 +20,7 @@ export class TeamsService {
     private readonly transactions: Transactions,
     private readonly repository: UsersRepository,
     private readonly audit: AuditService,
+    private readonly outbox: Outbox,
   ) {}
 
   async list(principal: Principal, query: ListTeamsQuery): Promise<Page<Team>> {
@@ -38,6 +41,7 @@ export class TeamsService {
       const values = { name, isDefault: false, createdAt: now, updatedAt: now, version: 1 };
       const team = await this.repository.insertTeam(tx, values);
       await this.audit.record(tx, principal, { action: 'team.created', subjectId: team.id, after: teamView(team) });
+      await this.outbox.add(tx, teamCreated, { teamId: team.id, by: principal.userId });
       return team;
     });
   }
@@ -55,6 +59,7 @@ export class TeamsService {
       const next = { ...team, ...changes };
       const [before, after] = [teamView(team), teamView(next)];
       await this.audit.record(tx, principal, { action: 'team.updated', subjectId: id, before, after });
+      await this.outbox.add(tx, teamUpdated, { teamId: id, by: principal.userId });
       return next;
     });
   }
@@ -71,6 +76,7 @@ export class TeamsService {
       }
       await this.repository.deleteTeam(tx, id);
       await this.audit.record(tx, principal, { action: 'team.deleted', subjectId: id, before: teamView(team) });
+      await this.outbox.add(tx, teamDeleted, { teamId: id, by: principal.userId });
     });
   }
 

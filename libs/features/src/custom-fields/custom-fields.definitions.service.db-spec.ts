@@ -90,7 +90,7 @@ describe('the definitions of custom fields', () => {
       new_values: string;
     }>(
       'SELECT action, actor_id, old_values, new_values FROM audit_log WHERE subject_id = ? AND subject_type = ? ORDER BY id',
-      [field.id, 'customField'],
+      [field.id, 'custom-field'],
     );
     return rows.map((row) => ({
       ...{ action: row.action, actor: Number(row.actor_id) },
@@ -127,7 +127,7 @@ describe('the definitions of custom fields', () => {
     await remove(made);
     await refused(definitions.get('leads', made.id), 404, 'not-found');
     expect((await audit(made)).map(({ action, actor }) => [action, actor])).toEqual([
-      ...['created', 'updated', 'updated', 'deleted'].map((verb) => [`customField.${verb}`, manager.userId]),
+      ...['created', 'updated', 'updated', 'deleted'].map((verb) => [`custom-field.${verb}`, manager.userId]),
     ]);
     expect((await audit(made))[1]).toMatchObject({
       before: { label: 'A field', options: ['S', 'L'] },
@@ -199,7 +199,7 @@ describe('the definitions of custom fields', () => {
       expect(toFieldView(next)).toMatchObject({ type: 'number', converting: false, indexing: false });
       expect(await stored()).toEqual([{ score: 12, keep: 1 }, {}, {}, { score: 1.5 }]);
       expect((await audit(field)).at(-1)).toEqual({
-        ...{ action: 'customField.valuesConverted', actor: admin.userId },
+        ...{ action: 'custom-field.values-converted', actor: admin.userId },
         before: { values: { 1: '12', 2: 'many', 4: '1,5' } },
         after: { values: { 1: 12, 2: null, 4: 1.5 } },
       });
@@ -220,7 +220,7 @@ describe('the definitions of custom fields', () => {
       expect((await stored()).filter((values) => 'code' in values)).toEqual([]);
       expect((await stored())[1]).toEqual({ other: 1 });
       const kept = (await audit(field))
-        .filter(({ action }) => action === 'customField.valuesRemoved')
+        .filter(({ action }) => action === 'custom-field.values-removed')
         .flatMap(({ before }) => Object.entries((before as { values: object }).values) as [string, string][]);
       expect(kept).toHaveLength(MANY / 2);
       expect(new Map(kept).get('2')).toBe('c1');

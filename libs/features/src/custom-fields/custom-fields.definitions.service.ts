@@ -78,7 +78,7 @@ export class CustomFieldDefinitionsService {
       });
       const { id } = created;
       await this.audit.record(tx, principal, {
-        ...{ action: 'customField.created', subjectId: id },
+        ...{ action: 'custom-field.created', subjectId: id },
         after: { noun, ...definitionOf(created) },
       });
       await this.outbox.add(tx, customFieldCreated, { id, noun, key: body.key, actorId: principal.userId });
@@ -155,7 +155,7 @@ export class CustomFieldDefinitionsService {
       await this.repository.records.update(tx, id, values);
       const updated = { ...current, ...values };
       await this.audit.record(tx, principal, {
-        ...{ action: 'customField.updated', subjectId: id },
+        ...{ action: 'custom-field.updated', subjectId: id },
         ...{ before: definitionOf(current), after: definitionOf(updated) },
       });
       const said = { id, noun, key: current.fieldKey, actorId: principal.userId, fields: changed };
@@ -202,7 +202,7 @@ export class CustomFieldDefinitionsService {
         ...{ ...changedBy(principal), updatedAt: new Date(), version: current.version + 1 },
       });
       await this.audit.record(tx, principal, {
-        ...{ action: 'customField.deleted', subjectId: id },
+        ...{ action: 'custom-field.deleted', subjectId: id },
         before: { noun, ...definitionOf(current) },
       });
       await this.outbox.add(tx, customFieldDeleted, { id, noun, key: current.fieldKey, actorId: principal.userId });

@@ -167,7 +167,7 @@ export class CustomFieldsWorkService {
         tx,
         field.changedBy === null ? null : { userId: field.changedBy, apiKeyId: field.changedByKey },
         {
-          action: removed ? 'customField.valuesRemoved' : 'customField.valuesConverted',
+          action: removed ? 'custom-field.values-removed' : 'custom-field.values-converted',
           subjectId: field.id,
           before: { noun, key, values: valuesBy('before') },
           after: removed ? null : { noun, key, values: valuesBy('after') },

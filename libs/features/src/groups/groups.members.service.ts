@@ -21,6 +21,9 @@ interface Outcome {
   notFound: ContactRef[];
 }
 
+/** What a record is called in the audit log. */
+const SUBJECTS = { leads: 'lead', customers: 'customer' } as const;
+
 /** Does its work for the records of one noun that the caller may change. @returns the ids whose membership it changed */
 type Change = (tx: Tx, noun: ContactNoun, ids: number[]) => Promise<number[]>;
 
@@ -41,14 +44,14 @@ export class GroupMembersService {
    */
   async add(principal: Principal, id: number, body: GroupMembersInput): Promise<GroupMembersAddedView> {
     const change: Change = (tx, noun, ids) => this.memberships.add(tx, id, noun, ids, principal.userId);
-    const outcome = await this.change(principal, id, body, change, 'group.membersAdded', groupMembersAdded);
+    const outcome = await this.change(principal, id, body, change, 'group.members-added', groupMembersAdded);
     return { added: outcome.changedCount, alreadyMembers: outcome.unchangedCount, notFound: outcome.notFound };
   }
 
   /** Takes records out of a group. @throws as {@link add} */
   async remove(principal: Principal, id: number, body: GroupMembersInput): Promise<GroupMembersRemovedView> {
     const change: Change = (tx, noun, ids) => this.memberships.remove(tx, id, noun, ids);
-    const outcome = await this.change(principal, id, body, change, 'group.membersRemoved', groupMembersRemoved);
+    const outcome = await this.change(principal, id, body, change, 'group.members-removed', groupMembersRemoved);
     return { removed: outcome.changedCount, notMembers: outcome.unchangedCount, notFound: outcome.notFound };
   }
 
@@ -57,7 +60,7 @@ export class GroupMembersService {
     id: number,
     body: GroupMembersInput,
     change: Change,
-    action: 'group.membersAdded' | 'group.membersRemoved',
+    action: 'group.members-added' | 'group.members-removed',
     event: EventType<GroupMembersChanged>,
   ): Promise<Outcome> {
     const visible = visibleGroups(principal, 'groups:write');
@@ -76,12 +79,19 @@ export class GroupMembersService {
       }
       const changedCount = changed.leads.length + changed.customers.length;
       if (changedCount > 0) {
-        const isAdded = action === 'group.membersAdded';
+        const isAdded = action === 'group.members-added';
         await this.audit.record(tx, principal, {
           action,
           subjectId: id,
           ...(isAdded ? { after: changed } : { before: changed }),
         });
+        const [verb, state] = isAdded ? ['groupAdded', 'after'] : ['groupRemoved', 'before'];
+        const noted = CONTACT_NOUNS.flatMap((noun) =>
+          changed[noun].map((subjectId) => ({
+            ...{ action: `${SUBJECTS[noun]}.${verb}` as const, subjectId, [state]: { groupId: id } },
+          })),
+        );
+        await this.audit.recordAll(tx, principal, noted);
         await this.outbox.add(tx, event, { id, actorId: principal.userId, ...changed });
       }
       return { changed, changedCount, unchangedCount, notFound: missing };

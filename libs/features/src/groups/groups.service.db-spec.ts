@@ -251,9 +251,9 @@ describe('the groups service', () => {
         { leads: [second], customers: [] },
       ];
       expect((await auditOf(id)).slice(1)).toEqual([
-        ['group.membersAdded', manager.userId, null, done[0]],
-        ['group.membersAdded', manager.userId, null, done[1]],
-        ['group.membersRemoved', manager.userId, done[2], null],
+        ['group.members-added', manager.userId, null, done[0]],
+        ['group.members-added', manager.userId, null, done[1]],
+        ['group.members-removed', manager.userId, done[2], null],
       ]);
       expect((await eventsOf(id)).slice(1)).toEqual([
         ['group.members-added', { actorId: manager.userId, ...done[0] }],
