@@ -40,7 +40,11 @@ async function services() {
   say('\nThe services:');
   const run = `muster-run-${randomBytes(4).toString('hex')}`;
   const provided = await provide({ run });
-  const missing = provided.filter(({ service }) => !service);
+  const absent = provided.filter(({ service }) => !service);
+  for (const { kind, reasons } of absent.filter((each) => each.kind.optional)) {
+    notes.push(`THE TESTS THAT NEED ${kind.name.toUpperCase()} DID NOT RUN: ${reasons.join('; ')}`);
+  }
+  const missing = absent.filter(({ kind }) => !kind.optional);
   if (missing.length > 0) {
     const why = missing.map(({ kind, reasons }) => `  no ${kind.name}: ${reasons.join('; ')}`);
     notes.push('THE SERVICES HALF DID NOT RUN: its database and end-to-end tests are untested here.', ...why);
@@ -60,7 +64,7 @@ async function services() {
     return null;
   }
   const env = {};
-  for (const { kind, service } of provided) {
+  for (const { kind, service } of provided.filter((each) => each.service)) {
     const made = await kind.lend(service, run);
     lent.push({ name: kind.name, remove: made.remove });
     Object.assign(env, made.env);

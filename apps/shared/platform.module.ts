@@ -1,6 +1,13 @@
 import { DynamicModule, Module } from '@nestjs/common';
+import { auditTable } from '@muster/features/audit/audit.entity';
 import { authTables } from '@muster/features/auth/auth.entity';
+import { duplicateKeyTable } from '@muster/features/contacts/contacts.duplicates.entity';
+import { groupMemberTable } from '@muster/features/contacts/contacts.memberships.entity';
+import { searchTables } from '@muster/features/contacts/contacts.search.entity';
+import { contactMergeTable } from '@muster/features/contacts/contacts.merge.entity';
+import { customFieldTables } from '@muster/features/custom-fields/custom-fields.entity';
 import { customerTable } from '@muster/features/customers/customers.entity';
+import { groupTable } from '@muster/features/groups/groups.entity';
 import { importTables } from '@muster/features/imports/imports.entity';
 import { leadTable } from '@muster/features/leads/leads.entity';
 import { MessagingModule } from '@muster/platform/broker/messaging.module';
@@ -12,7 +19,20 @@ import { platformTables } from '@muster/platform/database/platform.tables';
 import { StorageModule } from '@muster/platform/storage/storage.module';
 
 /** Every table of the store; the features' own, by name. */
-export const tables = [...platformTables, ...authTables, leadTable, customerTable, ...importTables];
+export const tables = [
+  ...platformTables,
+  auditTable,
+  ...authTables,
+  ...customFieldTables,
+  leadTable,
+  customerTable,
+  groupTable,
+  groupMemberTable,
+  ...searchTables,
+  contactMergeTable,
+  duplicateKeyTable,
+  ...importTables,
+];
 
 /** What every process stands on: configuration, store, broker, files. */
 @Module({})

@@ -10,6 +10,8 @@ const USAGE = `npm run bench -- [options]
   --database URL    MySQL or MariaDB server of the services profile; found or started without it
   --read            measure only how fast a lead is read
   --rounds N        rounds of that; program and baseline alternate (10)
+  --lists           measure only lists and searches of leads
+  --sizes N,N       how many leads are stored for that (10000,1000000)
   --memory          measure peak memory at 200,000 and 2,000,000 rows instead of speed
   --write           write the result into docs/benchmarks.md
   --no-build        measure dist/ as it is
@@ -25,6 +27,8 @@ function readArguments() {
         database: { type: 'string' },
         read: { type: 'boolean', default: false },
         rounds: { type: 'string', default: '10' },
+        lists: { type: 'boolean', default: false },
+        sizes: { type: 'string', default: '10000,1000000' },
         memory: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
         build: { type: 'boolean', default: true },
@@ -36,12 +40,16 @@ function readArguments() {
     if (!(rows >= 1 && rows <= 5_000_000)) throw new Error('--rows: 1 to 5000000');
     if (!(runs >= 1 && runs <= 20)) throw new Error('--runs: 1 to 20');
     if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds: 1 to 100');
-    if (values.read && values.memory) throw new Error('--read or --memory, not both');
+    const sizes = values.sizes.split(',').map(Number);
+    if (!sizes.every((size) => size >= 1_000 && size <= 5_000_000)) throw new Error('--sizes: each 1000 to 5000000');
+    if ([values.read, values.memory, values.lists].filter(Boolean).length > 1) {
+      throw new Error('--read, --memory or --lists, one of them');
+    }
     const profiles = values.profile === 'both' ? ['services', 'embedded'] : [values.profile];
     if (!profiles.every((profile) => ['services', 'embedded'].includes(profile))) {
       throw new Error('--profile: embedded, services or both');
     }
-    return { ...values, rows, runs, rounds, profiles };
+    return { ...values, rows, runs, rounds, sizes, profiles };
   } catch (error) {
     throw new Failure(`${error.message}\n${USAGE}`, 2);
   }

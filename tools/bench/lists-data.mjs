@@ -12,7 +12,9 @@ const LAST =
   'Abbott,Brandt,Castillo,Dubois,Eriksen,Fischer,García,Hansen,Ivanov,Jansen,Keller,López,Moreau,Novák,Okafor,Petrov,Müller,Ødegård,Strauß'.split(
     ',',
   );
-const COMPANY = 'Harbour Freight,Northwind Paper,Blue Lantern Hotels,Cedar Joinery,Atlas Bicycles,Polar Dairy'.split(',');
+const COMPANY = 'Harbour Freight,Northwind Paper,Blue Lantern Hotels,Cedar Joinery,Atlas Bicycles,Polar Dairy'.split(
+  ',',
+);
 const SOURCE = 'website,referral,trade fair,newsletter,cold call'.split(',');
 const STATUS = 'new,contacted,qualified,converted,lost'.split(',');
 const TAGS = ['["spring","vip"]', '["wholesale"]', '["north","renewal","retail"]', '["west"]', '[]'];
@@ -62,8 +64,18 @@ function leadOf(n, rows, { people, each }) {
   const holder = ours ?? (n % 7 === 0 ? null : FIRST_OTHER + (n % OTHERS));
   const created = timeOf(Date.UTC(2025, 0, 1) + n * 25_000);
   return [
-    ...[n, `${first} ${last}`, emailOf(n), phoneOf(n), STATUS[(n * 31) % 97 % 5], SOURCE[n % 5]],
-    ...[`${COMPANY[n % 6]} ${1 + ((n * 13) % 97)}`, holder, TAGS[n % 5], '{}', '{}', null, n % 50 === 0 ? 1 : 0, null, null],
+    ...[n, `${first} ${last}`, emailOf(n), phoneOf(n), STATUS[((n * 31) % 97) % 5], SOURCE[n % 5]],
+    ...[
+      `${COMPANY[n % 6]} ${1 + ((n * 13) % 97)}`,
+      holder,
+      TAGS[n % 5],
+      '{}',
+      '{}',
+      null,
+      n % 50 === 0 ? 1 : 0,
+      null,
+      null,
+    ],
     ...[ours ?? FIRST_OTHER + ((n * 3) % OTHERS), created, created, 1],
   ];
 }
@@ -84,7 +96,9 @@ function fillSqlite(path, rows, team) {
     file
       .transaction(() => {
         for (let n = 1; n <= rows; n++) insert.run(leadOf(n, rows, team));
-        file.prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)').run(backlog(rows));
+        file
+          .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
+          .run(backlog(rows));
         file.prepare('UPDATE record_ids SET next_id = ? WHERE sequence = ?').run(rows + 1, 'leads');
       })
       .immediate();
@@ -120,7 +134,10 @@ async function fillServer(url, rows, team) {
     });
     const [{ stored }] = await run({ sql: 'SELECT COUNT(*) AS stored FROM leads' });
     if (Number(stored) !== rows) throw new Failure(`the store took ${stored} leads of ${rows}`);
-    await run({ sql: 'INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?)', values: [backlog(rows)] });
+    await run({
+      sql: 'INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?)',
+      values: [backlog(rows)],
+    });
     await run({ sql: "UPDATE record_ids SET next_id = ? WHERE sequence = 'leads'", values: [rows + 1] });
     await run({ sql: 'ANALYZE TABLE leads' });
   } finally {

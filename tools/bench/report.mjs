@@ -42,6 +42,35 @@ const ratio = (values) =>
     ? `**${values[0].toFixed(2)}**`
     : `**${median(values).toFixed(2)}** (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`;
 
+const quantile = (rising, part) => rising[Math.min(rising.length - 1, Math.floor(rising.length * part))];
+const milliseconds = (value) => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
+
+/** Times of lists in milliseconds: median and 99 %, what more rows cost, and what a plain look-up by id costs. */
+export function listsTable(results) {
+  return results
+    .map(({ version, sizes }) => {
+      const plain = sizes.map(({ calls }) => median(calls[0].times));
+      const head = ['what, one call at a time', ...sizes.map(({ rows }) => `${thousands(rows)} leads: p50 / p99`)];
+      const body = sizes[0].calls.map(({ name, counts }, kind) => {
+        const times = sizes.map(({ calls }) => calls[kind].times);
+        const last = median(times.at(-1));
+        return [
+          counts ? `${name} (counts)` : name,
+          ...times.map((each) => `${milliseconds(median(each))} / ${milliseconds(quantile(each, 0.99))} ms`),
+          ...(sizes.length > 1 ? [`**${(last / median(times[0])).toFixed(2)}**`] : []),
+          (last / plain.at(-1)).toFixed(2),
+        ];
+      });
+      const more = sizes.length > 1 ? ['last / first'] : [];
+      const filled = sizes.map(
+        ({ rows, indexing }) => `${thousands(rows)} in ${indexing.toFixed(0)} s (${thousands(rows / indexing)}/s)`,
+      );
+      const text = table([...head, ...more, 'last / a lead by its id'], body);
+      return `${version}; terms of searches written by one worker: ${filled.join(', ')}.\n\n${text}\n`;
+    })
+    .join('\n');
+}
+
 export function speedTable(results) {
   const lines = results.flatMap(({ profile, rows, imports, baselines, version }) => {
     const times = imports.map((each) => each.seconds);

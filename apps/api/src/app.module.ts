@@ -1,6 +1,9 @@
 import { DynamicModule, Module } from '@nestjs/common';
+import { AuditHttpModule } from '@muster/features/audit/audit.module';
 import { AuthHttpModule } from '@muster/features/auth/auth.module';
+import { CustomFieldsHttpModule } from '@muster/features/custom-fields/custom-fields.module';
 import { CustomersHttpModule } from '@muster/features/customers/customers.module';
+import { GroupsHttpModule } from '@muster/features/groups/groups.module';
 import { ImportsHttpModule } from '@muster/features/imports/imports.module';
 import { LeadsHttpModule } from '@muster/features/leads/leads.module';
 import { Config } from '@muster/platform/config/config';
@@ -17,9 +20,12 @@ export class AppModule {
       imports: [
         PlatformModule.with(config),
         HealthModule,
+        AuditHttpModule,
         AuthHttpModule,
+        CustomFieldsHttpModule,
         CustomersHttpModule,
         LeadsHttpModule,
+        GroupsHttpModule,
         ImportsHttpModule,
         ...(config.process === 'all' ? [WorkerModule] : []),
       ],

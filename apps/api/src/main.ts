@@ -47,6 +47,7 @@ function greet(config: Config, url: string, admin: { email: string; password: st
   } else if (admin) {
     lines.push('', `  The first admin was created: ${admin.email}`);
   }
+  if (!config.rateLimits) lines.push('', '  RATE_LIMITS=off: callers are not held to any rate.');
   if (config.process === 'all') {
     const dataDir = config.dataDir === resolve('.data') ? '' : `DATA_DIR=${config.dataDir} `;
     lines.push(

@@ -180,9 +180,9 @@ describe.each(['leads', 'customers'])('the custom fields of %s over HTTP', (noun
   it('says them and keeps them in the audit log', async () => {
     const field = await make({ label: 'Told' });
     await call('PATCH', `/${field.id}`, { label: 'Retold' });
-    const { status, body } = await server.request('GET', `/audit-log?subjectType=customField&subjectId=${field.id}`);
+    const { status, body } = await server.request('GET', `/audit-log?subjectType=custom-field&subjectId=${field.id}`);
     expect(status).toBe(200);
-    expect(body.data.map(({ action }: any) => action)).toEqual(['customField.updated', 'customField.created']);
+    expect(body.data.map(({ action }: any) => action)).toEqual(['custom-field.updated', 'custom-field.created']);
     expect(body.data[0]).toMatchObject({ before: { label: 'Told' }, after: { label: 'Retold' } });
   });
 });

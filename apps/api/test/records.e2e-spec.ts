@@ -92,7 +92,9 @@ describe.each(NOUNS)('$noun over HTTP', ({ noun, assignee, named, nameField }) =
   it.each([
     ['an unknown property', { nope: 1 }, 'validation-failed'],
     ['an id of its own', { id: 1 }, 'validation-failed'],
-    ['custom fields without definitions', { customFields: {} }, 'validation-failed'],
+    ['custom fields without definitions', { customFields: { nope: 1 } }, 'validation-failed'],
+    ['custom fields that are a list', { customFields: [] }, 'validation-failed'],
+    ['groups, which have routes of their own', { groups: [] }, 'validation-failed'],
     ['an e-mail that is none', { email: 'nobody' }, 'validation-failed'],
     ['a phone that is none', { phone: '12' }, 'validation-failed'],
     ['a status that is none', { status: 'New' }, 'validation-failed'],
@@ -175,7 +177,7 @@ describe.each(NOUNS)('$noun over HTTP', ({ noun, assignee, named, nameField }) =
 
   it.each([
     ...['nope=1', 'page=0', 'page=x', 'limit=0', 'limit=101', 'limit=2&limit=3', 'sort=email', 'sort=createdAt%20desc'],
-    ...['status=none', 'createdFrom=yesterday', 'createdTo=2026-02-30', 'importId=-1', `${assignee}=me`, 'q=a&q=b'],
+    ...['status=none', 'createdFrom=yesterday', 'createdTo=2026-02-30', 'importId=-1', 'groupId=x', `${assignee}=me`, 'q=a&q=b'],
   ])('refuses the list ?%s', async (query) => {
     const { status, body } = await call('GET', `?${query}`);
     expect([status, body.code]).toEqual([422, 'validation-failed']);

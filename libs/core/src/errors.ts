@@ -23,6 +23,8 @@ export class ProblemError extends Error {
     readonly errors?: FieldError[],
     /** Seconds after which a retry may succeed; sent as `Retry-After`. */
     readonly retryAfter?: number,
+    /** What the answer says beside the usual members of a problem, under names of its own. */
+    readonly members?: Readonly<Record<string, unknown>>,
   ) {
     super(message);
     this.name = 'ProblemError';

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
+import { auditTable } from '@muster/features/audit/audit.entity';
 import { authTables } from '@muster/features/auth/auth.entity';
+import { duplicateKeyTable } from '@muster/features/contacts/contacts.duplicates.entity';
+import { groupMemberTable } from '@muster/features/contacts/contacts.memberships.entity';
+import { searchTables } from '@muster/features/contacts/contacts.search.entity';
+import { contactMergeTable } from '@muster/features/contacts/contacts.merge.entity';
+import { customFieldTables } from '@muster/features/custom-fields/custom-fields.entity';
 import { customerTable } from '@muster/features/customers/customers.entity';
+import { groupTable } from '@muster/features/groups/groups.entity';
 import { importTables } from '@muster/features/imports/imports.entity';
 import { leadTable } from '@muster/features/leads/leads.entity';
 import { readConfig } from '@muster/platform/config/config';
@@ -11,7 +18,20 @@ import { RecordIds } from '@muster/platform/database/record-ids';
 import { Transactions } from '@muster/platform/database/transactions';
 import { lendDirectory, lendServerDatabase, testProfile } from './profile';
 
-export const allTables = [...platformTables, ...authTables, leadTable, customerTable, ...importTables];
+export const allTables = [
+  ...platformTables,
+  auditTable,
+  ...authTables,
+  ...customFieldTables,
+  leadTable,
+  customerTable,
+  groupTable,
+  groupMemberTable,
+  ...searchTables,
+  contactMergeTable,
+  duplicateKeyTable,
+  ...importTables,
+];
 
 export interface TestDatabase {
   database: Database;

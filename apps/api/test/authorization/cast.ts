@@ -153,6 +153,11 @@ export class Cast {
     return ids;
   }
 
+  /** Makes a record that the admin and both managers see. @returns its id */
+  async everyones(subject: 'lead' | 'customer'): Promise<number> {
+    return (await this.make(subject, [{ kind: 'adminImported', caller: this.people.admin }]))[0];
+  }
+
   /** Removes the targets again: they would fill the lists, and reach the limits that some nouns have. */
   async clear(): Promise<void> {
     for (const [table, ids] of this.made) await this.world.remove(table, ids);
@@ -173,6 +178,9 @@ export class Cast {
         const { assignee, creator, originImportId } = this.contact(kind);
         return made(['customers', customerRow(world, { id, ownerId: assignee, createdBy: creator, originImportId })]);
       }
+      case 'leadMerge':
+      case 'customerMerge':
+        return made(...this.merge(subject === 'leadMerge' ? 'lead' : 'customer', kind, id));
       case 'import':
       case 'openImport':
         return made(...this.import(kind, id, subject === 'import'));
@@ -219,6 +227,20 @@ export class Cast {
         return made(['audit_log', entry]);
       }
     }
+  }
+
+  /** The target of the merge is there, the source is not. */
+  private merge(subject: 'lead' | 'customer', kind: string, id: number): [string, object][] {
+    const { people } = this;
+    const [target, source] = [people.admin, people.admin].map(
+      (caller) => this.target(subject, kind, caller).inserts[0] as [string, { id: number }],
+    );
+    const merge = {
+      ...{ id, noun: target[0], targetId: target[1].id, sourceId: source[1].id, moved: {} },
+      ...{ targetBefore: target[1], sourceBefore: source[1], targetAfter: target[1] },
+      ...{ mergedBy: people.admin.id, mergedAt: this.world.time(), undoneBy: null, undoneAt: null },
+    };
+    return [target, ['contact_merges', merge]];
   }
 
   private contact(kind: string): Required<Owned> & { originImportId: number | null } {

@@ -55,6 +55,9 @@ const CONTACT = {
   absent: GONE,
 } as const;
 
+/** Of two records like those of the same name in {@link CONTACT}. */
+const MERGE = { team: ['manager'], foreign: ['otherManager'], absent: GONE } as const;
+
 const IMPORT = {
   own: ['manager'], // made by the manager
   team: ['manager'], // made by another manager of the team
@@ -81,6 +84,8 @@ const PERSONAL = { own: ANYONE, foreign: [], absent: GONE } as const; // the cal
 export const TARGETS = {
   lead: CONTACT,
   customer: CONTACT,
+  leadMerge: MERGE,
+  customerMerge: MERGE,
   import: IMPORT, // completed
   openImport: IMPORT, // waits in `ready`
   group: {
@@ -120,6 +125,8 @@ export interface Ingredients {
   password: string;
   email: string;
   refreshToken: () => Promise<string>;
+  /** Makes one that the admin and both managers see. */
+  record: (subject: 'lead' | 'customer') => Promise<number>;
 }
 type Body = (of: Ingredients) => object | Promise<object>;
 
@@ -170,6 +177,7 @@ const person = ({ n }: Ingredients) => ({
 });
 const lead: Body = ({ n }) => ({ name: 'Changed Lead', source: 'matrix', email: `lead-${n}@example.com` });
 const customer: Body = ({ n }) => ({ fullName: 'Changed Customer', email: `customer-${n}@example.com` });
+const batch: Body = ({ n }) => ({ updates: [{ id: 999_999, data: { company: `Company ${n}` } }] });
 const change: Body = ({ n }) => ({ company: `Company ${n}` });
 const named: Body = ({ n }) => ({ name: `Name ${n}` });
 const key: Body = ({ n }) => ({ name: `Key ${n}`, permissions: ['leads:read'] });
@@ -189,6 +197,13 @@ export const ROUTES: Record<string, Expectation> = {
   'PUT /leads/:id':          one('lead', 200, 'leads:write', SCOPED, lead),
   'PATCH /leads/:id':        one('lead', 200, 'leads:write', SCOPED, change),
   'DELETE /leads/:id':       one('lead', 204, 'leads:delete', MANAGED),
+  'POST /leads/:id/merge':   one('lead', 200, 'leads:merge', MANAGED, async ({ record }) => ({ sourceId: await record('lead') })),
+  'POST /leads/merges/:mergeId/undo': one('leadMerge', 200, 'leads:merge', MANAGED),
+  'POST /leads/:id/convert': one('lead', 201, 'leads:convert', SCOPED, nothing, { also: ['customers:write'] }),
+  'GET /leads/statistics': act(200, 'leads:read', SCOPED),
+  'PATCH /leads/batch': act(200, 'leads:batch', MANAGED, batch, { also: ['leads:write'] }),
+  'GET /leads/duplicates':   act(200, 'leads:read', SCOPED),
+  'GET /leads/:id/timeline': one('lead', 200, 'leads:read', SCOPED),
 
   'GET /customers':          list('customer', 'customers:read', SCOPED),
   'POST /customers':         act(201, 'customers:write', SCOPED, customer),
@@ -196,6 +211,12 @@ export const ROUTES: Record<string, Expectation> = {
   'PUT /customers/:id':      one('customer', 200, 'customers:write', SCOPED, customer),
   'PATCH /customers/:id':    one('customer', 200, 'customers:write', SCOPED, change),
   'DELETE /customers/:id':   one('customer', 204, 'customers:delete', MANAGED),
+  'POST /customers/:id/merge':   one('customer', 200, 'customers:merge', MANAGED, async ({ record }) => ({ sourceId: await record('customer') })),
+  'POST /customers/merges/:mergeId/undo': one('customerMerge', 200, 'customers:merge', MANAGED),
+  'GET /customers/statistics': act(200, 'customers:read', SCOPED),
+  'PATCH /customers/batch': act(200, 'customers:batch', MANAGED, batch, { also: ['customers:write'] }),
+  'GET /customers/duplicates':   act(200, 'customers:read', SCOPED),
+  'GET /customers/:id/timeline': one('customer', 200, 'customers:read', SCOPED),
 
   'GET /leads/fields':            list('leadField', 'leads:read', EVERYONE),
   'POST /leads/fields':           act(201, 'leads:define', DEFINERS, field),

@@ -47,7 +47,7 @@ describe(`authorization of ${entries.length} routes × ${CALLERS.length} callers
     return Promise.all(
       cells.map(async (cell, index) => ({
         ...cell,
-        path: path.replace(':id', String(ids[index])).replace('*', route.rest ?? ''),
+        path: path.replace(/:(?:id|mergeId)\b/, String(ids[index])).replace('*', route.rest ?? ''),
         payload: await payloadOf(route),
       })),
     );
@@ -56,7 +56,10 @@ describe(`authorization of ${entries.length} routes × ${CALLERS.length} callers
   async function payloadOf({ body, form }: Expectation): Promise<Payload> {
     if (!body) return null;
     const { email } = cast;
-    const json = await body({ n: world.next(), email, password: PASSWORD, refreshToken: () => cast.refreshToken() });
+    const json = await body({
+      ...{ n: world.next(), email, password: PASSWORD, refreshToken: () => cast.refreshToken() },
+      record: (subject) => cast.everyones(subject),
+    });
     return form ? { form: json as Record<string, string>, file: FILE } : { json };
   }
 

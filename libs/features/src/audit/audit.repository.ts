@@ -10,6 +10,21 @@ import { AuditEntry, auditTable } from './audit.entity';
 
 const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
 
+const ENTRIES_AT_ONCE = 100;
+
+const toRow = (entry: Omit<AuditEntry, 'id'>) => [
+  formatTime(entry.occurredAt),
+  entry.actorId,
+  entry.apiKeyId,
+  entry.action,
+  entry.subjectType,
+  entry.subjectId,
+  json(entry.oldValues),
+  json(entry.newValues),
+  entry.requestId,
+  entry.address,
+];
+
 /** All SQL on the audit log: it is added to and read, never changed. */
 @Injectable()
 export class AuditRepository {
@@ -19,23 +34,15 @@ export class AuditRepository {
     this.entries = new ReadTable<AuditEntry>(database, auditTable);
   }
 
-  async insert(tx: Tx, entry: Omit<AuditEntry, 'id'>): Promise<void> {
-    await tx.query(
-      `INSERT INTO audit_log (occurred_at, actor_id, api_key_id, action, subject_type, subject_id, old_values, new_values,
-         request_id, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      [
-        formatTime(entry.occurredAt),
-        entry.actorId,
-        entry.apiKeyId,
-        entry.action,
-        entry.subjectType,
-        entry.subjectId,
-        json(entry.oldValues),
-        json(entry.newValues),
-        entry.requestId,
-        entry.address,
-      ],
-    );
+  async insertAll(tx: Tx, entries: readonly Omit<AuditEntry, 'id'>[]): Promise<void> {
+    for (let start = 0; start < entries.length; start += ENTRIES_AT_ONCE) {
+      const rows = entries.slice(start, start + ENTRIES_AT_ONCE).map(toRow);
+      await tx.query(
+        `INSERT INTO audit_log (occurred_at, actor_id, api_key_id, action, subject_type, subject_id, old_values, new_values,
+           request_id, address) VALUES ${rows.map(() => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
+        rows.flat(),
+      );
+    }
   }
 
   find(id: number): Promise<AuditEntry | null> {

@@ -1,6 +1,6 @@
 import { Permission, PERMISSIONS } from '@muster/core/permissions';
 import { Principal, requireScope } from '@muster/core/principal';
-import { SqlCondition } from '@muster/platform/database/record-table';
+import { EVERYTHING, ScopeCondition } from '@muster/platform/http/list-scope';
 
 /**
  * What no API key may do: change passwords and users, end sessions, make further keys. Whoever finds a key must not become its
@@ -26,21 +26,36 @@ export interface OwnedColumns {
  * totals, single reads, writes, exports) adds this condition to its SQL.
  * @throws 403 `forbidden` when the principal does not hold the permission
  */
-export function visibleWhere(columns: OwnedColumns, principal: Principal, permission: Permission): SqlCondition {
+export function visibleWhere(columns: OwnedColumns, principal: Principal, permission: Permission): ScopeCondition {
   const { assignee, creator } = columns;
+  const { userId, teamId } = principal;
   switch (requireScope(principal, permission)) {
     case 'all':
-      return { sql: '1 = 1', params: [] };
+      return EVERYTHING;
     case 'team': {
-      const made = `${creator} IN (SELECT id FROM users WHERE team_id = ? OR role = 'admin')`;
-      if (!assignee) return { sql: `(${made})`, params: [principal.teamId] };
+      const members = { sql: 'SELECT id FROM users WHERE team_id = ?', params: [teamId] };
+      const makers = { sql: `SELECT id FROM users WHERE team_id = ? OR role = 'admin'`, params: [teamId] };
+      const made = `${creator} IN (${makers.sql})`;
+      if (!assignee) return { sql: `(${made})`, params: [teamId] };
       return {
-        sql: `(${assignee} IN (SELECT id FROM users WHERE team_id = ?) OR (${assignee} IS NULL AND ${made}))`,
-        params: [principal.teamId, principal.teamId],
+        sql: `(${assignee} IN (${members.sql}) OR (${assignee} IS NULL AND ${made}))`,
+        params: [teamId, teamId],
+        parts: [
+          { each: members, sql: `${assignee} = ?`, params: [] },
+          { each: makers, sql: `${creator} = ? AND ${assignee} IS NULL`, params: [] },
+        ],
       };
     }
     case 'own':
-      if (!assignee) return { sql: `${creator} = ?`, params: [principal.userId] };
-      return { sql: `(${assignee} = ? OR ${creator} = ?)`, params: [principal.userId, principal.userId] };
+      if (!assignee) return { sql: `${creator} = ?`, params: [userId] };
+      return {
+        sql: `(${assignee} = ? OR ${creator} = ?)`,
+        params: [userId, userId],
+        parts: [
+          { sql: `${assignee} = ?`, params: [userId] },
+          { sql: `${creator} = ? AND ${assignee} IS NULL`, params: [userId] },
+          { sql: `${creator} = ? AND ${assignee} <> ?`, params: [userId, userId] },
+        ],
+      };
   }
 }

@@ -22,6 +22,7 @@ export interface StoredMembership {
 }
 
 const IDS_AT_ONCE = 500;
+const ALL: SqlCondition = { sql: '1 = 1', params: [] };
 const COLUMNS = ['group_id', 'noun', 'record_id', 'added_by', 'added_at'];
 
 interface Membership {
@@ -43,13 +44,19 @@ export class Memberships {
   /**
    * The groups of each record, by rising id; of a record that is in none, an empty list.
    * @param tx reads what this transaction sees; without it, what is committed
+   * @param seen which groups count, for a query in which the group is `g`
    */
-  async groupsOf(noun: ContactNoun, ids: readonly number[], tx?: Tx): Promise<Map<number, number[]>> {
+  async groupsOf(
+    noun: ContactNoun,
+    ids: readonly number[],
+    tx?: Tx,
+    seen: SqlCondition = ALL,
+  ): Promise<Map<number, number[]>> {
     const groups = new Map<number, number[]>(ids.map((id) => [id, []]));
     for (const some of chunks(ids)) {
       const sql = `SELECT m.record_id, m.group_id FROM group_members m JOIN contact_groups g ON g.id = m.group_id
-        WHERE m.noun = ? AND m.record_id IN (${marks(some)}) ORDER BY m.group_id`;
-      const params = [noun, ...some];
+        WHERE m.noun = ? AND m.record_id IN (${marks(some)}) AND ${seen.sql} ORDER BY m.group_id`;
+      const params = [noun, ...some, ...seen.params];
       type Row = { record_id: number; group_id: number };
       const rows = tx ? (await tx.query<Row>(sql, params)).rows : await this.database.query<Row>(sql, params);
       for (const { record_id, group_id } of rows) groups.get(Number(record_id))!.push(Number(group_id));
@@ -57,11 +64,14 @@ export class Memberships {
     return groups;
   }
 
-  /** The records of a noun that are in a group; the condition belongs into a query on the noun's table alone. */
-  condition(noun: ContactNoun, groupId: number): SqlCondition {
+  /**
+   * The records of a noun that are in a group; the condition belongs into a query on the noun's table alone.
+   * @param seen which groups count, for a query in which the group is `g`
+   */
+  condition(noun: ContactNoun, groupId: number, seen: SqlCondition = ALL): SqlCondition {
     const sql = `id IN (SELECT m.record_id FROM group_members m JOIN contact_groups g ON g.id = m.group_id
-      WHERE m.group_id = ? AND m.noun = ?)`;
-    return { sql, params: [groupId, noun] };
+      WHERE m.group_id = ? AND m.noun = ? AND ${seen.sql})`;
+    return { sql, params: [groupId, noun, ...seen.params] };
   }
 
   /**

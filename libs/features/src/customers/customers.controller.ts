@@ -3,13 +3,18 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Principal } from '@muster/core/principal';
 import { Allow, Caller } from '@muster/platform/http/access';
+import { ApiCustomFilters, CustomFilterQuery, type CustomFilters } from '@muster/platform/http/custom-filters';
 import { ApiIfMatch, etagOf } from '@muster/platform/http/etag';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import { API_PREFIX } from '@muster/platform/http/server';
+import { BatchInput, BatchQuery, BatchView } from '../contacts/contacts.batch.service';
+import type { Grouped } from '../contacts/contacts.service';
+import { ContactStatistics } from '../contacts/contacts.statistics.service';
 import {
   CustomerInput,
   CustomerPage,
   CustomerPatch,
+  CustomerStatisticsQuery,
   CustomerView,
   ListCustomersQuery,
   toCustomerView,
@@ -39,9 +44,36 @@ export class CustomersController {
   /** The customers that the caller may see, newest first. */
   @Get()
   @Allow('customers:read')
-  async list(@Caller() caller: Principal, @Query() query: ListCustomersQuery): Promise<CustomerPage> {
-    const { data, meta } = await this.customers.list(caller, query);
-    return { data: data.map(toCustomerView), meta };
+  @ApiCustomFilters()
+  async list(
+    @Caller() caller: Principal,
+    @Query() query: ListCustomersQuery,
+    @CustomFilterQuery() filters: CustomFilters,
+  ): Promise<CustomerPage> {
+    const { data, meta } = await this.customers.list(caller, query, filters);
+    return { data: data.map((each) => toCustomerView(each)), meta };
+  }
+
+  /** Figures about the customers that a list with the same filters has; and, for each figure, the list of what it counts. */
+  @Get('statistics')
+  @Allow('customers:read')
+  @ApiCustomFilters()
+  statistics(
+    @Caller() caller: Principal,
+    @Query() query: CustomerStatisticsQuery,
+    @CustomFilterQuery() filters: CustomFilters,
+  ): Promise<ContactStatistics> {
+    return this.customers.statistics(caller, query, filters);
+  }
+
+  /**
+   * Changes up to 500 customers, each as a PATCH of it does: the answer says of each what came of it. With `atomic=true` one change that
+   * fails makes all of them fail (422 `batch-failed`, with the same `results` and `counts`), and none is made.
+   */
+  @Patch('batch')
+  @Allow('customers:batch')
+  batch(@Caller() caller: Principal, @Body() body: BatchInput, @Query() { atomic }: BatchQuery): Promise<BatchView> {
+    return this.customers.batch(caller, body, atomic === 'true');
   }
 
   /** One customer; its `ETag` goes into the `If-Match` of a change. */
@@ -96,7 +128,7 @@ export class CustomersController {
   }
 }
 
-function answer(reply: FastifyReply, customer: Customer): CustomerView {
+function answer(reply: FastifyReply, customer: Grouped<Customer>): CustomerView {
   reply.header('etag', etagOf(customer.version));
   return toCustomerView(customer);
 }

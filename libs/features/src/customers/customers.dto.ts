@@ -1,8 +1,22 @@
 import { CUSTOMER_STATUSES, type CustomerStatus } from '@muster/core/contact/options';
-import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf } from 'class-validator';
-import { PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
+import {
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+} from 'class-validator';
+import { AcceptsCustomFilters, IsListSort } from '@muster/platform/http/custom-filters';
+import { IsInstant, PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
+import type { Grouped } from '../contacts/contacts.service';
 import type { Customer } from './customers.entity';
 
 /** A whole customer, for POST and PUT. A name is needed: `fullName`, or its parts. */
@@ -105,6 +119,15 @@ export class CustomerInput {
   @IsString({ each: true })
   tags?: string[] | null;
 
+  /**
+   * Values of custom fields by their keys (`GET /customers/fields`); null, or a blank text, is no value. A PATCH changes the fields that it
+   * names, a PUT clears the others or gives them their default values.
+   */
+  @IsOptional()
+  @IsObject()
+  @ApiPropertyOptional({ type: 'object', additionalProperties: true, nullable: true })
+  customFields?: Record<string, unknown> | null;
+
   /** Any JSON object of at most 16 KB and ten levels. */
   @IsOptional()
   @IsObject()
@@ -123,12 +146,17 @@ export class CustomerPatch extends PartialType(CustomerInput, { skipNullProperti
 export const CUSTOMER_SORT_FIELDS = { createdAt: 'createdAt', updatedAt: 'updatedAt', name: 'fullName' } as const;
 export const CUSTOMER_SORTS = ['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', 'name', '-name'] as const;
 
+/** What a list can be narrowed to, beside the `cf.<key>` of custom fields. */
+@AcceptsCustomFilters()
 export class ListCustomersQuery extends RecordListQueryDto {
-  /** `createdAt` costs the same in any list; the others sort what the filters leave. */
+  /**
+   * Also `cf.<key>` and `-cf.<key>`, of a custom field that is filterable. `createdAt` and custom fields cost the same in any list; the
+   * others sort what the filters leave.
+   */
   @IsOptional()
-  @IsIn(CUSTOMER_SORTS)
-  @ApiPropertyOptional({ enum: CUSTOMER_SORTS, default: '-createdAt' })
-  sort?: (typeof CUSTOMER_SORTS)[number];
+  @IsListSort(CUSTOMER_SORTS)
+  @ApiPropertyOptional({ default: '-createdAt', example: '-createdAt' })
+  sort?: string;
 
   @IsOptional()
   @IsIn(CUSTOMER_STATUSES)
@@ -142,6 +170,26 @@ export class ListCustomersQuery extends RecordListQueryDto {
   @Min(1)
   @Max(Number.MAX_SAFE_INTEGER)
   ownerId?: number;
+}
+
+/** The filters of the list; and which custom fields are looked at. */
+@AcceptsCustomFilters()
+export class CustomerStatisticsQuery extends OmitType(ListCustomersQuery, ['page', 'limit', 'cursor', 'sort']) {
+  /** The same as `createdFrom`. */
+  @IsOptional()
+  @IsInstant()
+  from?: string;
+
+  /** The same as `createdTo`. */
+  @IsOptional()
+  @IsInstant()
+  to?: string;
+
+  /** Keys of custom fields that are filterable, at most ten, parted by commas. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(500)
+  fields?: string;
 }
 
 /** The row of a file that made the record. */
@@ -175,6 +223,8 @@ export class CustomerView {
   @ApiProperty({ enum: CUSTOMER_STATUSES })
   status: CustomerStatus;
   ownerId: number | null;
+  /** Ids of the groups that it is in and the caller may see, rising. */
+  groups: number[];
   tags: string[];
   customFields: Record<string, unknown>;
   metadata: Record<string, unknown>;
@@ -191,8 +241,13 @@ export class CustomerPage {
   meta: PageMetaDto;
 }
 
+/** A customer as the audit log has it: as clients see it, but for its groups. */
+export type CustomerState = Omit<CustomerView, 'groups'>;
+
 /** A customer as clients see it. */
-export function toCustomerView({ originImportId, originRow, version: _version, ...customer }: Customer): CustomerView {
+export function toCustomerView(customer: Grouped<Customer>): CustomerView;
+export function toCustomerView(customer: Customer): CustomerState;
+export function toCustomerView({ originImportId, originRow, version: _version, ...customer }: Customer): CustomerState {
   const origin = originImportId === null || originRow === null ? null : { importId: originImportId, row: originRow };
   return { ...customer, origin };
 }

@@ -78,6 +78,8 @@ export const customerTable: TableDefinition = {
     { name: 'uq_customers_phone', columns: ['phone'], unique: true },
     { name: 'ix_customers_created', columns: ['createdAt', 'id'] },
     { name: 'ix_customers_owner', columns: ['ownerId', 'createdAt'] },
+    { name: 'ix_customers_creator', columns: ['createdBy', 'ownerId', 'createdAt'] },
+    { name: 'ix_customers_status', columns: ['status', 'createdAt'] },
     { name: 'ix_customers_origin', columns: ['originImportId', 'originRow'] },
   ],
 };

@@ -27,3 +27,23 @@ export const customerAssigned = defineEvent(
     to: nullable(integer('The user who owns it; null is nobody.')),
   },
 );
+
+const merge = {
+  id: integer('The customer that both are in.'),
+  sourceId: integer('The customer that became part of it, and is gone until the merge is undone.'),
+  mergeId: integer(),
+  actorId,
+  fields: listOf(text(), 'Names of the fields of `id` that changed; never their values.'),
+};
+
+export const customerMerged = defineEvent(
+  'customer.merged',
+  'One customer became part of another, and was deleted.',
+  merge,
+);
+
+export const customerMergeUndone = defineEvent(
+  'customer.merge-undone',
+  'A merge was taken back: `sourceId` exists again.',
+  merge,
+);

@@ -44,6 +44,7 @@ describe('the customers service', () => {
       status: 'pending',
       ownerId: agent.userId,
       tags: ['vip'],
+      customFields: {},
       metadata: { a: 1 },
       doNotContact: true,
     };

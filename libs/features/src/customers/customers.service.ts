@@ -1,17 +1,13 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { checkCustomer, checkCustomerPatch, CustomerDraft } from '@muster/core/contact/customer-row';
 import { LIMITS } from '@muster/core/contact/fields';
 import { joinName } from '@muster/core/contact/name';
 import { codePointLength } from '@muster/core/contact/text';
+import { CUSTOMER_STATUSES } from '@muster/core/contact/options';
 import { FieldError } from '@muster/core/errors';
-import { type Config } from '@muster/platform/config/config';
-import { CONFIG } from '@muster/platform/config/config.module';
-import { RecordIds } from '@muster/platform/database/record-ids';
-import { Transactions } from '@muster/platform/database/transactions';
-import { Outbox } from '@muster/platform/outbox/outbox';
-import { AuthService } from '../auth/auth.service';
 import { ContactKind, ContactsService } from '../contacts/contacts.service';
-import { CustomerInput, CustomerPatch, ListCustomersQuery } from './customers.dto';
+import { ContactTools } from '../contacts/contacts.tools.service';
+import { CustomerInput, CustomerPatch, ListCustomersQuery, toCustomerView } from './customers.dto';
 import { Customer } from './customers.entity';
 import { customerAssigned, customerCreated, customerDeleted, customerUpdated } from './customers.events';
 import { visibleCustomers } from './customers.policy';
@@ -19,6 +15,7 @@ import { CustomersRepository } from './customers.repository';
 
 export const customerKind: ContactKind<Customer, CustomerInput | CustomerPatch> = {
   noun: 'customers',
+  subject: 'customer',
   assignee: 'ownerId',
   events: {
     created: customerCreated,
@@ -27,6 +24,10 @@ export const customerKind: ContactKind<Customer, CustomerInput | CustomerPatch> 
     assigned: customerAssigned,
   },
   visible: visibleCustomers,
+  patch: CustomerPatch,
+  statuses: CUSTOMER_STATUSES,
+  hasSource: false,
+  view: (record) => toCustomerView(record),
   check: checkCustomer,
   checkPatch: checkCustomerPatch,
   complete(current: Customer, changes: Partial<CustomerDraft>, errors: FieldError[]) {
@@ -44,14 +45,7 @@ export const customerKind: ContactKind<Customer, CustomerInput | CustomerPatch> 
 /** The use cases of customers. */
 @Injectable()
 export class CustomersService extends ContactsService<Customer, CustomerInput | CustomerPatch, ListCustomersQuery> {
-  constructor(
-    repository: CustomersRepository,
-    transactions: Transactions,
-    recordIds: RecordIds,
-    outbox: Outbox,
-    auth: AuthService,
-    @Inject(CONFIG) config: Config,
-  ) {
-    super(customerKind, repository, transactions, recordIds, outbox, auth, config);
+  constructor(repository: CustomersRepository, tools: ContactTools) {
+    super(customerKind, repository, tools);
   }
 }

@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Principal } from '@muster/core/principal';
-import { Allow, Caller } from '@muster/platform/http/access';
+import { Allow, Caller, Limited } from '@muster/platform/http/access';
 import { ImportAccepted, ImportPage, ImportsAccepted, ListImportsQuery } from './imports.dto';
 import { ImportsUpload, uploadForm } from './imports.upload';
 import { ImportsService } from './imports.service';
@@ -21,6 +21,7 @@ export class CsvController {
   @Post('upload')
   @HttpCode(202)
   @Allow('imports:write')
+  @Limited('uploads')
   @ApiConsumes('multipart/form-data')
   @ApiBody(uploadForm(false))
   create(@Caller() caller: Principal, @Req() request: FastifyRequest): Promise<ImportAccepted | ImportsAccepted> {
@@ -31,6 +32,6 @@ export class CsvController {
   @Get('logs')
   @Allow('imports:read')
   list(@Caller() caller: Principal, @Query() query: ListImportsQuery): Promise<ImportPage> {
-    return this.imports.list(caller, query.page, query.limit);
+    return this.imports.list(caller, query);
   }
 }

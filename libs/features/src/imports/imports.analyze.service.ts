@@ -13,8 +13,12 @@ import { type Storage, STORAGE } from '@muster/platform/storage/storage';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { stageCsv } from '@muster/platform/tabular/staging';
 import { TabularError } from '@muster/platform/tabular/tabular-error';
+import { AuditService } from '../audit/audit.service';
+import { CustomFieldsService } from '../custom-fields/custom-fields.service';
+import { customTargets, missingCustomFields, suggestCustomFields } from './imports.custom-fields';
 import { Analysis, Import, ImportTarget } from './imports.entity';
-import { importCompleted, importStarted } from './imports.events';
+import { importStarted } from './imports.events';
+import { ImportsFinishService } from './imports.finish.service';
 import { noCounts } from './imports.ledger';
 import { identityKeys, ImportPlans, mappedColumns, planChunks } from './imports.plans';
 import { ClaimedImport, ImportsRepository } from './imports.repository';
@@ -45,6 +49,9 @@ export class ImportsAnalyzeService {
     private readonly repository: ImportsRepository,
     private readonly outbox: Outbox,
     private readonly plans: ImportPlans,
+    private readonly audit: AuditService,
+    private readonly finisher: ImportsFinishService,
+    private readonly customFields: CustomFieldsService,
   ) {}
 
   /** Stages and profiles the file; starts the import when it may and the mapping is complete. @throws {ImportRefused} */
@@ -66,7 +73,7 @@ export class ImportsAnalyzeService {
           mapping,
           totalRows: staged.totalRows,
         });
-        if (settled && start) await this.outbox.add(tx, importStarted, { importId: work.id, target: work.target });
+        if (settled && start) await this.sayStarted(tx, { ...work, mapping, totalRows: staged.totalRows });
       });
     } finally {
       await rm(parquet, { force: true });
@@ -92,9 +99,10 @@ export class ImportsAnalyzeService {
     try {
       const profiles = await table.profile();
       const columns = staged.columns.map((name, index) => ({ name, ...profiles[index] }));
-      const suggestions = suggestMapping(work.target, columns);
+      const fields = await this.customFields.current(work.target);
+      const suggestions = suggestCustomFields(fields, suggestMapping(work.target, columns));
       const mapping = work.mapping
-        ? checkMapping(work.target, staged.columns, work.mapping)
+        ? checkMapping(work.target, staged.columns, work.mapping, customTargets(fields))
         : Object.fromEntries(suggestions.map(({ column, target }) => [column, target]));
       const analysis: Analysis = {
         columns: columns.map(({ name, type, filled, empty, distinct, samples }, index) => ({
@@ -106,7 +114,7 @@ export class ImportsAnalyzeService {
         delimiter: staged.delimiter,
         warnings: staged.warnings,
         duplicateRows: 0,
-        missing: missingRequired(work.target, mapping),
+        missing: [...missingRequired(work.target, mapping), ...missingCustomFields(fields, mapping)],
       };
       const sharing = await table.laterSharers(identityKeys(mappedColumns(analysis, mapping)));
       this.plans.remember(work.id, sharing);
@@ -132,12 +140,19 @@ export class ImportsAnalyzeService {
       });
       if (!settled) return;
       await this.repository.insertChunks(tx, chunks);
-      if (total === 0) await this.sayCompleted(tx, work);
+      if (total === 0) await this.finisher.sayCompleted(tx, work, noCounts());
     });
   }
 
-  private sayCompleted(tx: Tx, work: Import): Promise<string> {
-    return this.outbox.add(tx, importCompleted, { importId: work.id, target: work.target, counts: noCounts() });
+  /** To the audit log and to who listens. */
+  private async sayStarted(tx: Tx, { id, status, target, fileName, mapping, totalRows }: Import): Promise<void> {
+    await this.audit.record(tx, null, {
+      action: 'import.started',
+      subjectId: id,
+      before: { status },
+      after: { status: 'importing', target, fileName, mapping, totalRows },
+    });
+    await this.outbox.add(tx, importStarted, { importId: id, target });
   }
 }
 
@@ -148,8 +163,9 @@ export function checkMapping(
   target: ImportTarget,
   columns: string[],
   given: Record<string, string | null>,
+  customFields: readonly string[],
 ): Record<string, string | null> {
-  const fields = new Set(TARGET_FIELDS[target].map(({ key }) => key));
+  const fields = new Set([...TARGET_FIELDS[target].map(({ key }) => key), ...customFields]);
   const taken = new Set<string>();
   for (const [column, field] of Object.entries(given)) {
     if (!columns.includes(column)) throw new ImportRefused('mapping-invalid', `The file has no column "${column}".`);

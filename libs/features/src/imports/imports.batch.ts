@@ -1,3 +1,4 @@
+import { FieldSet } from '@muster/core/contact/custom-fields';
 import { FieldError } from '@muster/core/errors';
 import { BulkBuffer } from '@muster/platform/database/dialect/dialect';
 import { Cell, RowChecker, TargetTable } from './imports.targets';
@@ -24,13 +25,17 @@ export class ImportBatch {
   private readonly errors = new Map<number, FieldError[]>();
   private readonly emailAt: number;
   private readonly phoneAt: number;
+  private readonly customFieldsAt: number;
 
+  /** @param fields the custom fields under which the rows are checked */
   constructor(
     { columns }: TargetTable,
     readonly buffer: BulkBuffer,
+    readonly fields: FieldSet,
   ) {
     this.emailAt = columns.indexOf('email');
     this.phoneAt = columns.indexOf('phone');
+    this.customFieldsAt = columns.indexOf('custom_fields');
   }
 
   /** Checks a staged row. What is wrong with its form already never reaches the checker. */
@@ -47,15 +52,24 @@ export class ImportBatch {
 
   /** The rows that may be stored, of those that `wanted` names. */
   drafts(wanted: (row: number) => boolean): RowDraft[] {
-    const drafts: RowDraft[] = [];
+    return [...this.values(wanted)].map(([row, values]) => ({
+      ...{ row, email: values[this.emailAt] as string | null, phone: values[this.phoneAt] as string | null },
+    }));
+  }
+
+  /** What the custom fields of those rows hold. */
+  customFields(wanted: (row: number) => boolean): { row: number; values: Record<string, unknown> }[] {
+    return [...this.values(wanted)].map(([row, values]) => ({
+      ...{ row, values: JSON.parse(values[this.customFieldsAt] as string) as Record<string, unknown> },
+    }));
+  }
+
+  private *values(wanted: (row: number) => boolean): Generator<[row: number, values: (string | number | null)[]]> {
     let index = -1;
     for (const row of this.rows) {
       if (this.errors.has(row)) continue;
       index++;
-      if (!wanted(row)) continue;
-      const values = this.buffer.read(index);
-      drafts.push({ row, email: values[this.emailAt] as string | null, phone: values[this.phoneAt] as string | null });
+      if (wanted(row)) yield [row, this.buffer.read(index)];
     }
-    return drafts;
   }
 }

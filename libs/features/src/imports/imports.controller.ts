@@ -3,7 +3,7 @@ import { Controller, Get, HttpCode, Param, Post, Query, Req, StreamableFile } fr
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Principal } from '@muster/core/principal';
-import { Allow, Caller } from '@muster/platform/http/access';
+import { Allow, Caller, Limited } from '@muster/platform/http/access';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import {
   AnalysisView,
@@ -33,6 +33,7 @@ export class ImportsController {
   @Post()
   @HttpCode(202)
   @Allow('imports:write')
+  @Limited('uploads')
   @ApiConsumes('multipart/form-data')
   @ApiBody(uploadForm(true))
   create(@Caller() caller: Principal, @Req() request: FastifyRequest): Promise<ImportAccepted | ImportsAccepted> {
@@ -43,7 +44,7 @@ export class ImportsController {
   @Get()
   @Allow('imports:read')
   list(@Caller() caller: Principal, @Query() query: ListImportsQuery): Promise<ImportPage> {
-    return this.imports.list(caller, query.page, query.limit);
+    return this.imports.list(caller, query);
   }
 
   /** One import, with its counts (computed from the ledger) and its progress. */

@@ -1,31 +1,50 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { PageMetaDto } from '@muster/platform/http/list-query.dto';
-import { DUPLICATE_POLICIES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
+import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
+import { DUPLICATE_POLICIES, IMPORT_STATUSES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
 import type { DuplicatePolicy, ImportStatus, ImportTarget, Outcome } from './imports.entity';
 
-const toInteger = () => Type(() => Number);
+/** The property behind each name that the list of imports is sorted by. */
+export const IMPORT_SORT_FIELDS = { createdAt: 'createdAt' } as const;
+export const IMPORT_SORTS = ['-createdAt', 'createdAt'] as const;
 
-/** Which page of the imports. */
-export class ListImportsQuery {
+/** Which imports. */
+export class ListImportsQuery extends ListQueryDto {
+  @IsIn(IMPORT_SORTS)
+  @IsOptional()
+  @ApiPropertyOptional({ enum: IMPORT_SORTS, default: '-createdAt' })
+  sort?: (typeof IMPORT_SORTS)[number];
+
+  @IsIn(IMPORT_STATUSES)
+  @IsOptional()
+  @ApiPropertyOptional({ enum: IMPORT_STATUSES })
+  status?: ImportStatus;
+
+  @IsIn(IMPORT_TARGETS)
+  @IsOptional()
+  @ApiPropertyOptional({ enum: IMPORT_TARGETS })
+  target?: ImportTarget;
+}
+
+/** Which rows of the ledger. */
+export class ListRowsQuery {
   /** From 1. */
-  @toInteger()
+  @Type(() => Number)
   @IsInt()
   @Min(1)
+  @Max(1_000_000)
   @IsOptional()
   page: number = 1;
 
-  /** Imports on a page, 1 to 100. */
-  @toInteger()
+  /** Rows on a page. */
+  @Type(() => Number)
   @IsInt()
   @Min(1)
   @Max(100)
   @IsOptional()
   limit: number = 20;
-}
 
-/** Which rows of the ledger. */
-export class ListRowsQuery extends ListImportsQuery {
   /** Only rows with this outcome. */
   @IsIn(OUTCOMES)
   @IsOptional()
@@ -103,7 +122,7 @@ export class LedgerRowView {
   /** Number of the data row, from 1. */
   row: number;
   outcome: Outcome;
-  /** The record that the row made or met. */
+  /** The record that the row made; the one that it met, if the caller may read that. */
   recordId?: number;
   errors: RowErrorView[];
   /** The row's cells by column, as they stood in the file. */

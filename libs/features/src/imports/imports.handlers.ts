@@ -15,8 +15,8 @@ export class ImportsHandlers implements OnModuleInit {
   onModuleInit(): void {
     this.dispatcher.on('imports.analyze', importCreated, async (tx) => tx.afterCommit(() => this.worker.nudge()));
     this.dispatcher.on('imports.plan', importStarted, async (tx) => tx.afterCommit(() => this.worker.nudge()));
-    this.dispatcher.on('imports.finish', importBatchCommitted, async (tx, { importId, target }) => {
-      await this.finisher.complete(tx, importId, target);
+    this.dispatcher.on('imports.finish', importBatchCommitted, async (tx, { importId }) => {
+      await this.finisher.complete(tx, importId);
     });
   }
 }

@@ -1,8 +1,9 @@
 import { FieldError } from '@muster/core/errors';
 import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
+import { SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
-import { LedgerEntry, Outcome, OUTCOMES } from './imports.entity';
+import { ImportTarget, LedgerEntry, Outcome, OUTCOMES } from './imports.entity';
 
 /** How many entries one INSERT carries; six values each stay within every database's limit. */
 const ENTRIES_AT_ONCE = 500;
@@ -140,6 +141,16 @@ export class ImportLedger {
       next = Number(last_row) + 1;
     }
     await this.add(tx, gaps);
+  }
+
+  /** Which of these records of a target the condition holds for. */
+  async recordsAmong(target: ImportTarget, ids: number[], { sql, params }: SqlCondition): Promise<Set<number>> {
+    if (ids.length === 0) return new Set();
+    const rows = await this.database.query<{ id: number | string }>(
+      `SELECT id FROM ${target} WHERE id IN (${ids.map(() => '?').join(', ')}) AND ${sql}`,
+      [...ids, ...params],
+    );
+    return new Set(rows.map(({ id }) => Number(id)));
   }
 
   /** Up to `limit` rows after `afterRow`, in the order of the file. */

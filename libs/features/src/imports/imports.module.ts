@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module';
 import { AuthModule } from '../auth/auth.module';
+import { CustomFieldsModule } from '../custom-fields/custom-fields.module';
 import { CsvController } from './csv.controller';
 import { ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportsController } from './imports.controller';
@@ -15,7 +17,7 @@ import { ImportsUpload } from './imports.upload';
 import { ImportsWorker } from './imports.worker';
 
 @Module({
-  imports: [AuthModule],
+  imports: [AuditModule, AuthModule],
   providers: [ImportsRepository, ImportLedger, ImportsFinishService, ImportsService, ImportsRowsService],
   exports: [ImportsRepository, ImportLedger, ImportsFinishService, ImportsService, ImportsRowsService],
 })
@@ -25,7 +27,7 @@ export class ImportsModule {}
 export class ImportsHttpModule {}
 
 @Module({
-  imports: [ImportsModule],
+  imports: [AuditModule, CustomFieldsModule, ImportsModule],
   providers: [ImportPlans, ImportsAnalyzeService, ImportsRunService, ImportsWorker, ImportsHandlers],
   exports: [ImportsWorker],
 })

@@ -3,6 +3,7 @@ import { TARGET_FIELDS } from '@muster/core/contact/fields';
 import { checkTags } from '@muster/core/contact/tags';
 import { invalid } from '@muster/core/errors';
 import { checkObject } from '@muster/platform/http/validation';
+import { isCustomTarget } from './imports.custom-fields';
 import { CreateImportFields, ImportOptionsInput } from './imports.dto';
 import { ImportOptions } from './imports.entity';
 
@@ -53,7 +54,7 @@ function readMapping(target: CreateImportFields['target'], given: unknown): Reco
   }
   const known = new Set(TARGET_FIELDS[target].map(({ key }) => key));
   for (const [column, field] of Object.entries(given)) {
-    if (field !== null && !known.has(field as string)) {
+    if (field !== null && !known.has(field as string) && !(typeof field === 'string' && isCustomTarget(field))) {
       throw refused('mapping', 'target-unknown', `"${column}" is mapped to something that ${target} do not have`);
     }
   }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { FieldSet } from '@muster/core/contact/custom-fields';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { Analysis, ChunkKind, Import, ImportChunk } from './imports.entity';
@@ -15,7 +16,8 @@ export interface ImportPlan {
   staged: StagedTable;
   /** Positions of the columns to read: the mapped ones, then those kept in metadata. */
   columns: number[];
-  check: RowChecker;
+  /** The checker of rows under these custom fields. */
+  checker(fields: FieldSet): RowChecker;
   /** Rows that share an e-mail or phone with an earlier row, rising; empty when one chunk holds the whole file. */
   sharing: Uint32Array;
 }
@@ -125,17 +127,14 @@ export class ImportPlans {
       ? analysis.columns.map((_, index) => index).filter((index) => !mapped.some((entry) => entry.index === index))
       : [];
     const target = TARGET_TABLES[work.target];
-    const check = target.checker(
-      work,
-      mapped.map((entry) => entry.target),
-      kept.map((index) => analysis.columns[index].name),
-    );
+    const targets = mapped.map((entry) => entry.target);
+    const unmapped = kept.map((index) => analysis.columns[index].name);
     return {
       work,
       target,
       staged: await this.stagedTable(work),
       columns: [...mapped.map(({ index }) => index), ...kept],
-      check,
+      checker: (fields) => target.checker(work, targets, unmapped, fields),
       sharing: await this.sharingOf(work),
     };
   }

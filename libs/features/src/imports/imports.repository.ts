@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { Page } from '@muster/core/page';
 import { Database } from '@muster/platform/database/database';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
+import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
 import { QueryResult, Tx } from '@muster/platform/database/transactions';
-import { SqlCondition } from '@muster/platform/database/record-table';
-import { Import, ImportChunk, ImportFailure, ImportStatus } from './imports.entity';
+import { Conditions, readPage } from '@muster/platform/http/list-query';
+import { IMPORT_SORT_FIELDS, ListImportsQuery } from './imports.dto';
+import { Import, ImportChunk, ImportFailure, ImportStatus, importTable } from './imports.entity';
 
 /** A chunk that this worker has claimed, with the token that proves it. */
 export type ClaimedChunk = Pick<ImportChunk, 'importId' | 'seq' | 'kind' | 'firstRow' | 'lastRow' | 'token'>;
@@ -24,10 +27,10 @@ const now = () => formatTime(new Date());
 /** All SQL on imports and their chunks. Leases are taken with a token that rises; each later write names it. */
 @Injectable()
 export class ImportsRepository {
-  constructor(private readonly database: Database) {}
+  private readonly records: ReadTable<Import>;
 
-  private get imports() {
-    return this.database.read.getRepository<Import>('imports');
+  constructor(private readonly database: Database) {
+    this.records = new ReadTable<Import>(database, importTable);
   }
 
   async insert(tx: Tx, values: Partial<Import>): Promise<number> {
@@ -36,30 +39,30 @@ export class ImportsRepository {
   }
 
   find(id: number): Promise<Import | null> {
-    return this.imports.findOneBy({ id });
+    return this.records.find(id, new Conditions().all);
+  }
+
+  /** Whether an import keeps its upload under this key. */
+  async ownsFile(fileKey: string): Promise<boolean> {
+    return (await this.database.query('SELECT id FROM imports WHERE file_key = ? LIMIT 1', [fileKey])).length > 0;
+  }
+
+  /** Reads an import and holds the row until the transaction ends. */
+  async hold(tx: Tx, id: number): Promise<Import | null> {
+    await tx.query('UPDATE imports SET token = token WHERE id = ?', [id]);
+    return tx.manager.getRepository<Import>('imports').findOneBy({ id });
   }
 
   findVisible(id: number, visible: SqlCondition): Promise<Import | null> {
-    return this.visibleQuery(visible).andWhere('imports.id = :id', { id }).getOne();
+    return this.records.find(id, visible);
   }
 
-  async page(visible: SqlCondition, offset: number, limit: number): Promise<{ rows: Import[]; total: number }> {
-    const [rows, total] = await this.visibleQuery(visible)
-      .orderBy('imports.createdAt', 'DESC')
-      .addOrderBy('imports.id', 'DESC')
-      .offset(offset)
-      .limit(limit)
-      .getManyAndCount();
-    return { rows, total };
-  }
-
-  private visibleQuery({ sql, params }: SqlCondition) {
-    const named = Object.fromEntries(params.map((value, index) => [`visible${index}`, value]));
-    let index = 0;
-    return this.imports.createQueryBuilder('imports').where(
-      sql.replace(/\?/g, () => `:visible${index++}`),
-      named,
-    );
+  list(visible: SqlCondition, query: ListImportsQuery): Promise<Page<Import>> {
+    const where = new Conditions()
+      .add(visible.sql, ...visible.params)
+      .equals('status', query.status)
+      .equals('target', query.target);
+    return readPage(this.records, IMPORT_SORT_FIELDS, where.all, { ...query, sort: query.sort ?? '-createdAt' });
   }
 
   /**

@@ -8,6 +8,7 @@ import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { LedgerRowView, ListRowsQuery } from './imports.dto';
 import { Import, Outcome } from './imports.entity';
 import { ImportLedger, RowOutcome } from './imports.ledger';
+import { readableRecords } from './imports.policy';
 import { ImportsService } from './imports.service';
 
 /** How many rejected rows are read and written at a time. */
@@ -31,13 +32,22 @@ export class ImportsRowsService {
       after === null
         ? await this.ledger.rowsAt(id, outcome, (page - 1) * limit, limit + 1)
         : await this.ledger.rowsAfter(id, outcome, after, limit + 1);
-    const shown = rows.slice(0, limit);
+    const shown = await this.withoutForeignIds(principal, work, rows.slice(0, limit));
     const counts = (await this.ledger.counts([id])).get(id)!;
     const total = outcome ? counts[outcome] : Object.values(counts).reduce((sum, count) => sum + count, 0);
     return {
       data: await this.withValues(work, shown),
       meta: { page, limit, total, nextCursor: rows.length > limit ? String(shown.at(-1)!.row) : null },
     };
+  }
+
+  /** A row that made no record of its own names the one in its way only to those who may read it. */
+  private async withoutForeignIds(principal: Principal, work: Import, rows: RowOutcome[]): Promise<RowOutcome[]> {
+    const met = rows.flatMap(({ outcome, recordId }) => (outcome === 'created' || recordId === null ? [] : [recordId]));
+    const told = await this.ledger.recordsAmong(work.target, met, readableRecords(principal, work.target));
+    return rows.map((row) =>
+      row.outcome === 'created' || row.recordId === null || told.has(row.recordId) ? row : { ...row, recordId: null },
+    );
   }
 
   private async withValues(work: Import, rows: RowOutcome[]): Promise<LedgerRowView[]> {

@@ -4,8 +4,12 @@ import { closeDuckDb } from '@muster/platform/tabular/duckdb';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { stageCsv } from '@muster/platform/tabular/staging';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
+import { buildAudit } from '@muster/testing/audit';
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
 import { lendDirectory, Lent } from '@muster/testing/profile';
+import { CustomFieldIndex } from '../custom-fields/custom-fields.index.repository';
+import { CustomFieldsRepository } from '../custom-fields/custom-fields.repository';
+import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { Import } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger } from './imports.ledger';
@@ -29,8 +33,12 @@ describe('running an import', () => {
     repository = new ImportsRepository(store.database);
     ledger = new ImportLedger(store.database);
     const outbox = new Outbox();
-    runner = new ImportsRunService(store.database, store.transactions, repository, ledger, outbox);
-    finisher = new ImportsFinishService(store.transactions, repository, ledger, outbox);
+    const customFields = new CustomFieldsService(
+      new CustomFieldsRepository(store.database),
+      new CustomFieldIndex(store.database),
+    );
+    runner = new ImportsRunService(store.database, store.transactions, repository, ledger, outbox, customFields);
+    finisher = new ImportsFinishService(store.transactions, repository, ledger, outbox, buildAudit(store));
   });
   afterAll(async () => {
     for (const staged of open) await staged.close();
@@ -86,7 +94,7 @@ describe('running an import', () => {
       target: TARGET_TABLES.leads,
       staged,
       columns: [0, 1, 2],
-      check: TARGET_TABLES.leads.checker(work, ['name', 'email', 'phone'], []),
+      checker: (fields) => TARGET_TABLES.leads.checker(work, ['name', 'email', 'phone'], [], fields),
       sharing,
     };
   }

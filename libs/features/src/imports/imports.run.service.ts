@@ -4,8 +4,11 @@ import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
 import { Outbox } from '@muster/platform/outbox/outbox';
+import { queueForSearch } from '../contacts/contacts.search.service';
+import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { ImportBatch, RowDraft } from './imports.batch';
-import { Import, OUTCOMES } from './imports.entity';
+import { areSameFields } from './imports.custom-fields';
+import { Import, LedgerEntry, OUTCOMES } from './imports.entity';
 import { importBatchCommitted } from './imports.events';
 import { countsOf, ImportLedger, RowOutcome, toEntries } from './imports.ledger';
 import { belongs, ImportPlan } from './imports.plans';
@@ -21,6 +24,9 @@ export class ChunkLost extends Error {}
 
 /** What was in a row's way at the insert had gone at the look-up. The transaction is run again. */
 class Raced extends Error {}
+
+/** The custom fields are not those under which the rows were checked. They are checked again. */
+class FieldsChanged extends Error {}
 
 /** A stored record that holds an e-mail or phone. */
 interface Holder {
@@ -40,11 +46,12 @@ export class ImportsRunService {
     private readonly repository: ImportsRepository,
     private readonly ledger: ImportLedger,
     private readonly outbox: Outbox,
+    private readonly customFields: CustomFieldsService,
   ) {}
 
   /** @throws {ChunkLost} when the chunk is no longer ours */
   async run(chunk: ClaimedChunk, plan: ImportPlan): Promise<void> {
-    const batch = await this.read(chunk, plan);
+    let batch = await this.read(chunk, plan);
     const stop = importBatchDuration.startTimer({ target: plan.work.target });
     for (let race = 1; ; race++) {
       try {
@@ -52,25 +59,31 @@ export class ImportsRunService {
         stop();
         return;
       } catch (error) {
-        if (!(error instanceof Raced) || race === RACES) throw error;
+        if (!(error instanceof Raced || error instanceof FieldsChanged) || race === RACES) throw error;
+        if (error instanceof FieldsChanged) batch = await this.read(chunk, plan);
       }
     }
   }
 
   private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<ImportBatch> {
     const mine = belongs(chunk.kind, plan.sharing);
-    const batch = new ImportBatch(plan.target, this.database.dialect.bulkBuffer());
+    const fields = await this.customFields.current(plan.work.target);
+    const batch = new ImportBatch(plan.target, this.database.dialect.bulkBuffer(), fields);
+    const check = plan.checker(fields);
     const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
-    for (const row of staged) if (mine(row.row)) batch.add(row, plan.check);
+    for (const row of staged) if (mine(row.row)) batch.add(row, check);
     return batch;
   }
 
   private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, batch: ImportBatch): Promise<void> {
+    const fields = await this.customFields.load(tx, plan.work.target);
+    if (!areSameFields(fields, batch.fields)) throw new FieldsChanged();
     if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
     const outcomes = await this.insert(tx, chunk, plan, batch);
     const entries = toEntries(chunk.importId, outcomes);
     const counts = countsOf(entries);
     await this.ledger.add(tx, entries);
+    await queueForSearch(tx, this.database, plan.target.table, createdIds(plan.work, entries));
     const { importId, seq, firstRow, lastRow } = chunk;
     await this.outbox.add(tx, importBatchCommitted, {
       importId,
@@ -112,7 +125,20 @@ export class ImportsRunService {
         conflicts.set(draft.row, conflict);
       }
     }
+    await this.mirror(tx, plan, batch, conflicts);
     return outcomesOf(plan.work, batch, conflicts);
+  }
+
+  private async mirror(
+    tx: Tx,
+    { work }: ImportPlan,
+    batch: ImportBatch,
+    conflicts: Map<number, unknown>,
+  ): Promise<void> {
+    if (!batch.fields.fields.some(({ filterable }) => filterable)) return;
+    const created = batch.customFields((row) => !conflicts.has(row));
+    const records = created.map(({ row, values }) => ({ recordId: recordIdOf(work, row), values }));
+    await this.customFields.mirror(tx, batch.fields, records, true);
   }
 
   private async storedRows(
@@ -159,6 +185,12 @@ export class ImportsRunService {
 }
 
 const recordIdOf = (work: Import, row: number) => work.recordBase! + row - 1;
+
+/** The records that a chunk made, as ranges of ids. */
+const createdIds = (work: Import, entries: LedgerEntry[]) =>
+  entries
+    .filter(({ outcome }) => outcome === 'created')
+    .map(({ firstRow, lastRow }) => ({ firstId: recordIdOf(work, firstRow), lastId: recordIdOf(work, lastRow) }));
 
 /** Why a row cannot be created: the record in its way, and what it has in common. */
 interface Conflict {

@@ -5,12 +5,14 @@ import { conflict, invalid, notFound, unsupportedType } from '@muster/core/error
 import { Page } from '@muster/core/page';
 import { Principal } from '@muster/core/principal';
 import { Transactions } from '@muster/platform/database/transactions';
+import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { currentRequestId } from '@muster/platform/observability/request-context';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { type Storage, STORAGE } from '@muster/platform/storage/storage';
 import { sniffFile } from '@muster/platform/tabular/sniff';
+import { AuditService } from '../audit/audit.service';
 import { AuthService } from '../auth/auth.service';
-import { AnalysisView, ImportView } from './imports.dto';
+import { AnalysisView, ImportView, ListImportsQuery } from './imports.dto';
 import { Import } from './imports.entity';
 import { importCreated } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
@@ -32,12 +34,15 @@ export interface ReceivedFile {
 /** Taking files in, and telling what became of them. */
 @Injectable()
 export class ImportsService {
+  private readonly log = logOf('imports');
+
   constructor(
     @Inject(STORAGE) private readonly storage: Storage,
     private readonly transactions: Transactions,
     private readonly repository: ImportsRepository,
     private readonly ledger: ImportLedger,
     private readonly outbox: Outbox,
+    private readonly audit: AuditService,
     private readonly auth: AuthService,
     private readonly finisher: ImportsFinishService,
   ) {}
@@ -49,7 +54,8 @@ export class ImportsService {
   async create(principal: Principal, file: ReceivedFile, request: ImportRequest): Promise<Import> {
     const fileKey = `uploads/${randomUUID()}.csv`;
     try {
-      if (request.options.assignTo) await this.auth.assignableTo(principal, request.options.assignTo);
+      const { assignTo } = request.options;
+      if (assignTo) await this.auth.assignableTo(principal, assignTo, `${request.target}:assign`);
       await this.checkContent(file);
       await this.storage.moveIn(fileKey, file.path);
     } finally {
@@ -82,13 +88,25 @@ export class ImportsService {
     try {
       const id = await this.transactions.run(async (tx) => {
         const importId = await this.repository.insert(tx, values);
+        const { target, fileName, fileSize, fileHash, options, autoStart } = values;
+        const after = { status: values.status, target, fileName, fileSize, fileHash, options, autoStart };
+        await this.audit.record(tx, principal, { action: 'import.created', subjectId: importId, after });
         await this.outbox.add(tx, importCreated, { importId, target: request.target });
         return importId;
       });
       return { ...values, id };
     } catch (error) {
-      await this.storage.delete(fileKey).catch(() => undefined);
+      await this.dropUnused(fileKey);
       throw error;
+    }
+  }
+
+  /** Removes a file whose import was not stored. A commit whose answer was lost may have stored it: then the file stays. */
+  private async dropUnused(fileKey: string): Promise<void> {
+    try {
+      if (!(await this.repository.ownsFile(fileKey))) await this.storage.delete(fileKey);
+    } catch (error) {
+      this.log.warn({ fileKey, ...errorFields(error) }, 'A file of no import may be left.');
     }
   }
 
@@ -119,14 +137,10 @@ export class ImportsService {
     return toView(work, (await this.ledger.counts([id])).get(id));
   }
 
-  async list(principal: Principal, page: number, limit: number): Promise<Page<ImportView>> {
-    const visible = visibleImports(principal, 'imports:read');
-    const { rows, total } = await this.repository.page(visible, (page - 1) * limit, limit);
-    const counts = await this.ledger.counts(rows.map(({ id }) => id));
-    return {
-      data: rows.map((work) => toView(work, counts.get(work.id))),
-      meta: { page, limit, total, nextCursor: null },
-    };
+  async list(principal: Principal, query: ListImportsQuery): Promise<Page<ImportView>> {
+    const { data, meta } = await this.repository.list(visibleImports(principal, 'imports:read'), query);
+    const counts = await this.ledger.counts(data.map(({ id }) => id));
+    return { data: data.map((work) => toView(work, counts.get(work.id))), meta };
   }
 
   async analysis(principal: Principal, id: number): Promise<AnalysisView> {
@@ -138,7 +152,7 @@ export class ImportsService {
   async cancel(principal: Principal, id: number): Promise<{ id: number; status: 'cancelled' }> {
     const work = await this.repository.findVisible(id, visibleImports(principal, 'imports:write'));
     if (!work) throw notFound();
-    if (!(await this.finisher.end(id, 'cancelled', null)))
+    if (!(await this.finisher.end(id, 'cancelled', null, principal)))
       throw conflict('import-ended', 'The import has already ended.');
     return { id, status: 'cancelled' };
   }

@@ -1,8 +1,10 @@
 import { compileCustomerRow } from '@muster/core/contact/customer-row';
 import { LIMITS } from '@muster/core/contact/fields';
 import { compileLeadRow } from '@muster/core/contact/lead-row';
+import { FieldSet } from '@muster/core/contact/custom-fields';
 import { FieldError } from '@muster/core/errors';
 import { BulkBuffer, BulkValue, formatTime } from '@muster/platform/database/dialect/dialect';
+import { customFieldsReader } from './imports.custom-fields';
 import { Import, ImportTarget } from './imports.entity';
 
 export type Cell = string | null;
@@ -18,8 +20,12 @@ export interface TargetTable {
   table: ImportTarget;
   /** Columns of the bulk load, in the order of the buffer's values. */
   columns: string[];
-  /** Makes the checker of one import. @param unmapped names of the columns that follow the mapped ones and go into metadata */
-  checker(work: Import, targets: string[], unmapped: string[]): RowChecker;
+  /**
+   * Makes the checker of one import.
+   * @param unmapped names of the columns that follow the mapped ones and go into metadata
+   * @param fields the custom fields of the target
+   */
+  checker(work: Import, targets: string[], unmapped: string[], fields: FieldSet): RowChecker;
 }
 
 const OWN_COLUMNS = [
@@ -34,10 +40,10 @@ const OWN_COLUMNS = [
 ];
 
 /** What all records of one import have in common, and the columns that every target has. */
-function ownValues(work: Import): (row: number) => BulkValue[] {
+function ownValues(work: Import): (row: number, customFields: string) => BulkValue[] {
   const now = formatTime(work.startedAt ?? new Date());
   const base = work.recordBase!;
-  return (row) => [base + row - 1, work.id, row, work.createdBy, now, now, 1, '{}'];
+  return (row, customFields) => [base + row - 1, work.id, row, work.createdBy, now, now, 1, customFields];
 }
 
 /** The metadata of a record: what was split off its phone, and the columns that are kept as they are. */
@@ -99,18 +105,20 @@ const leads: TargetTable = {
       'do_not_contact',
     ],
   ],
-  checker(work, targets, unmapped) {
+  checker(work, targets, unmapped, fields) {
     const mapping = targets.map((target, column) => ({ column, target }));
     const read = compileLeadRow(mapping, contextOf(work));
+    const readCustomFields = customFieldsReader(fields, targets, work.options.defaultRegion);
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const assignee = work.options.assignTo ?? null;
     return (row, cells, buffer) => {
       const { record: lead, errors } = read(cells);
       const metadata = metadataOf(lead.phoneExtension, cells, targets.length, unmapped, errors);
+      const customFields = readCustomFields(cells, errors);
       if (errors.length > 0) return errors;
       buffer.add([
-        ...own(row),
+        ...own(row, customFields),
         lead.name,
         lead.email,
         lead.phone,
@@ -153,18 +161,20 @@ const CUSTOMER_FIELDS = Object.keys(CUSTOMER_COLUMNS) as (keyof typeof CUSTOMER_
 const customers: TargetTable = {
   table: 'customers',
   columns: [...OWN_COLUMNS, ...Object.values(CUSTOMER_COLUMNS), 'owner_id', 'tags', 'metadata'],
-  checker(work, targets, unmapped) {
+  checker(work, targets, unmapped, fields) {
     const mapping = targets.map((target, column) => ({ column, target }));
     const read = compileCustomerRow(mapping, contextOf(work));
+    const readCustomFields = customFieldsReader(fields, targets, work.options.defaultRegion);
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const owner = work.options.assignTo ?? null;
     return (row, cells, buffer) => {
       const { record: customer, errors } = read(cells);
       const metadata = metadataOf(customer.phoneExtension, cells, targets.length, unmapped, errors);
+      const customFields = readCustomFields(cells, errors);
       if (errors.length > 0) return errors;
       buffer.add([
-        ...own(row),
+        ...own(row, customFields),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
         owner,
         writeTags(customer.tags),

@@ -3,10 +3,22 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Principal } from '@muster/core/principal';
 import { Allow, Caller } from '@muster/platform/http/access';
+import { ApiCustomFilters, CustomFilterQuery, type CustomFilters } from '@muster/platform/http/custom-filters';
 import { ApiIfMatch, etagOf } from '@muster/platform/http/etag';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import { API_PREFIX } from '@muster/platform/http/server';
-import { LeadInput, LeadPage, LeadPatch, LeadView, ListLeadsQuery, toLeadView } from './leads.dto';
+import { BatchInput, BatchQuery, BatchView } from '../contacts/contacts.batch.service';
+import type { Grouped } from '../contacts/contacts.service';
+import {
+  LeadInput,
+  LeadPage,
+  LeadPatch,
+  LeadStatistics,
+  LeadStatisticsQuery,
+  LeadView,
+  ListLeadsQuery,
+  toLeadView,
+} from './leads.dto';
 import { Lead } from './leads.entity';
 import { LeadsService } from './leads.service';
 
@@ -32,9 +44,36 @@ export class LeadsController {
   /** The leads that the caller may see, newest first. */
   @Get()
   @Allow('leads:read')
-  async list(@Caller() caller: Principal, @Query() query: ListLeadsQuery): Promise<LeadPage> {
-    const { data, meta } = await this.leads.list(caller, query);
-    return { data: data.map(toLeadView), meta };
+  @ApiCustomFilters()
+  async list(
+    @Caller() caller: Principal,
+    @Query() query: ListLeadsQuery,
+    @CustomFilterQuery() filters: CustomFilters,
+  ): Promise<LeadPage> {
+    const { data, meta } = await this.leads.list(caller, query, filters);
+    return { data: data.map((each) => toLeadView(each)), meta };
+  }
+
+  /** Figures about the leads that a list with the same filters has; and, for each figure, the list of what it counts. */
+  @Get('statistics')
+  @Allow('leads:read')
+  @ApiCustomFilters()
+  statistics(
+    @Caller() caller: Principal,
+    @Query() query: LeadStatisticsQuery,
+    @CustomFilterQuery() filters: CustomFilters,
+  ): Promise<LeadStatistics> {
+    return this.leads.statistics(caller, query, filters) as Promise<LeadStatistics>;
+  }
+
+  /**
+   * Changes up to 500 leads, each as a PATCH of it does: the answer says of each what came of it. With `atomic=true` one change that
+   * fails makes all of them fail (422 `batch-failed`, with the same `results` and `counts`), and none is made.
+   */
+  @Patch('batch')
+  @Allow('leads:batch')
+  batch(@Caller() caller: Principal, @Body() body: BatchInput, @Query() { atomic }: BatchQuery): Promise<BatchView> {
+    return this.leads.batch(caller, body, atomic === 'true');
   }
 
   /** One lead; its `ETag` goes into the `If-Match` of a change. */
@@ -89,7 +128,7 @@ export class LeadsController {
   }
 }
 
-function answer(reply: FastifyReply, lead: Lead): LeadView {
+function answer(reply: FastifyReply, lead: Grouped<Lead>): LeadView {
   reply.header('etag', etagOf(lead.version));
   return toLeadView(lead);
 }

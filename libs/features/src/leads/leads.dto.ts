@@ -1,8 +1,23 @@
 import { LEAD_STATUSES, type LeadStatus } from '@muster/core/contact/options';
-import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min, ValidateIf } from 'class-validator';
-import { PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
+import {
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+} from 'class-validator';
+import { AcceptsCustomFilters, IsListSort } from '@muster/platform/http/custom-filters';
+import { IsInstant, PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
+import type { Grouped } from '../contacts/contacts.service';
+import { ContactStatistics, SourceCount } from '../contacts/contacts.statistics.service';
 import type { Lead } from './leads.entity';
 
 /** A whole lead, for POST and PUT. At least one of `email` and `phone` is needed. */
@@ -51,6 +66,15 @@ export class LeadInput {
   @IsString({ each: true })
   tags?: string[] | null;
 
+  /**
+   * Values of custom fields by their keys (`GET /leads/fields`); null, or a blank text, is no value. A PATCH changes the fields that it
+   * names, a PUT clears the others or gives them their default values.
+   */
+  @IsOptional()
+  @IsObject()
+  @ApiPropertyOptional({ type: 'object', additionalProperties: true, nullable: true })
+  customFields?: Record<string, unknown> | null;
+
   /** Any JSON object of at most 16 KB and ten levels. */
   @IsOptional()
   @IsObject()
@@ -74,12 +98,17 @@ export class LeadPatch extends PartialType(LeadInput, { skipNullProperties: fals
 export const LEAD_SORT_FIELDS = { createdAt: 'createdAt', updatedAt: 'updatedAt', name: 'name' } as const;
 export const LEAD_SORTS = ['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', 'name', '-name'] as const;
 
+/** What a list can be narrowed to, beside the `cf.<key>` of custom fields. */
+@AcceptsCustomFilters()
 export class ListLeadsQuery extends RecordListQueryDto {
-  /** `createdAt` costs the same in any list; the others sort what the filters leave. */
+  /**
+   * Also `cf.<key>` and `-cf.<key>`, of a custom field that is filterable. `createdAt` and custom fields cost the same in any list; the
+   * others sort what the filters leave.
+   */
   @IsOptional()
-  @IsIn(LEAD_SORTS)
-  @ApiPropertyOptional({ enum: LEAD_SORTS, default: '-createdAt' })
-  sort?: (typeof LEAD_SORTS)[number];
+  @IsListSort(LEAD_SORTS)
+  @ApiPropertyOptional({ default: '-createdAt', example: '-createdAt' })
+  sort?: string;
 
   @IsOptional()
   @IsIn(LEAD_STATUSES)
@@ -100,6 +129,26 @@ export class ListLeadsQuery extends RecordListQueryDto {
   assignedTo?: number;
 }
 
+/** The filters of the list; and which custom fields are looked at. */
+@AcceptsCustomFilters()
+export class LeadStatisticsQuery extends OmitType(ListLeadsQuery, ['page', 'limit', 'cursor', 'sort']) {
+  /** The same as `createdFrom`. */
+  @IsOptional()
+  @IsInstant()
+  from?: string;
+
+  /** The same as `createdTo`. */
+  @IsOptional()
+  @IsInstant()
+  to?: string;
+
+  /** Keys of custom fields that are filterable, at most ten, parted by commas. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(500)
+  fields?: string;
+}
+
 /** The row of a file that made the record. */
 export class LeadOrigin {
   importId: number;
@@ -117,11 +166,15 @@ export class LeadView {
   source: string;
   company: string | null;
   assignedTo: number | null;
+  /** Ids of the groups that it is in and the caller may see, rising. */
+  groups: number[];
   tags: string[];
   customFields: Record<string, unknown>;
   metadata: Record<string, unknown>;
   imageUrl: string | null;
   doNotContact: boolean;
+  /** The customer that was made of it; null before, and when that customer is deleted. */
+  convertedTo: number | null;
   /** Null when no import made it. */
   origin: LeadOrigin | null;
   createdBy: number | null;
@@ -129,13 +182,22 @@ export class LeadView {
   updatedAt: Date;
 }
 
+export class LeadStatistics extends ContactStatistics {
+  sourceDistribution: SourceCount[];
+}
+
 export class LeadPage {
   data: LeadView[];
   meta: PageMetaDto;
 }
 
+/** A lead as the audit log has it: as clients see it, but for its groups. */
+export type LeadState = Omit<LeadView, 'groups'>;
+
 /** A lead as clients see it. */
-export function toLeadView({ originImportId, originRow, version: _version, ...lead }: Lead): LeadView {
+export function toLeadView(lead: Grouped<Lead>): LeadView;
+export function toLeadView(lead: Lead): LeadState;
+export function toLeadView({ originImportId, originRow, version: _version, ...lead }: Lead): LeadState {
   const origin = originImportId === null || originRow === null ? null : { importId: originImportId, row: originRow };
   return { ...lead, origin };
 }

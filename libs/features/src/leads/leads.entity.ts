@@ -16,6 +16,8 @@ export interface Lead {
   metadata: Record<string, unknown>;
   imageUrl: string | null;
   doNotContact: boolean;
+  /** The customer that was made of it. */
+  convertedTo: number | null;
   /** The import and the row that made it. */
   originImportId: number | null;
   originRow: number | null;
@@ -43,6 +45,7 @@ export const leadTable: TableDefinition = {
     metadata: column.json(),
     imageUrl: column.text(2048, { nullable: true }),
     doNotContact: column.boolean(),
+    convertedTo: column.id({ nullable: true }),
     originImportId: column.id({ nullable: true }),
     originRow: column.integer({ nullable: true }),
     createdBy: column.id({ nullable: true }),
@@ -55,6 +58,9 @@ export const leadTable: TableDefinition = {
     { name: 'uq_leads_phone', columns: ['phone'], unique: true },
     { name: 'ix_leads_created', columns: ['createdAt', 'id'] },
     { name: 'ix_leads_assigned', columns: ['assignedTo', 'createdAt'] },
+    { name: 'ix_leads_converted', columns: ['convertedTo'] },
+    { name: 'ix_leads_creator', columns: ['createdBy', 'assignedTo', 'createdAt'] },
+    { name: 'ix_leads_status', columns: ['status', 'createdAt'] },
     { name: 'ix_leads_origin', columns: ['originImportId', 'originRow'] },
   ],
 };

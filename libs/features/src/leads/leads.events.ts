@@ -27,3 +27,25 @@ export const leadAssigned = defineEvent(
     to: nullable(integer('The user it is assigned to; null is nobody.')),
   },
 );
+
+const merge = {
+  id: integer('The lead that both are in.'),
+  sourceId: integer('The lead that became part of it, and is gone until the merge is undone.'),
+  mergeId: integer(),
+  actorId,
+  fields: listOf(text(), 'Names of the fields of `id` that changed; never their values.'),
+};
+
+export const leadMerged = defineEvent('lead.merged', 'One lead became part of another, and was deleted.', merge);
+
+export const leadMergeUndone = defineEvent(
+  'lead.merge-undone',
+  'A merge was taken back: `sourceId` exists again.',
+  merge,
+);
+
+export const leadConverted = defineEvent(
+  'lead.converted',
+  'A customer was made of a lead, or the lead was linked to one that there was.',
+  { id, customerId: integer('The customer.'), actorId },
+);

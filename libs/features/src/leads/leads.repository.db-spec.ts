@@ -27,6 +27,7 @@ describe('the leads repository', () => {
       metadata: {},
       imageUrl: null,
       doNotContact: false,
+      convertedTo: null,
       originImportId: null,
       originRow: null,
       createdBy: 1,
@@ -38,7 +39,8 @@ describe('the leads repository', () => {
     await store.transactions.run((tx) => repository.records.insert(tx, lead));
     return id;
   };
-  const clear = () => store.transactions.run((tx) => tx.query('DELETE FROM leads'));
+  const clear = () =>
+    store.transactions.run((tx) => tx.query('DELETE FROM leads').then(() => tx.query('DELETE FROM search_terms')));
   const ids = async (query: ListLeadsQuery) => {
     const { data } = await repository.list(ALL, { sort: 'createdAt', limit: 100, ...query });
     return data.map(({ id }) => id);
@@ -147,16 +149,16 @@ describe('the leads repository', () => {
       expect(await tagged('%')).toEqual([]);
     });
 
-    it('search parts of names, e-mails and companies whatever the case', async () => {
+    it('search words of names, e-mails and companies whatever the case', async () => {
       const anna = await add({ name: 'Anna Čapek', company: '100% Öl_Werke' });
       const bob = await add({ name: 'Bob', email: 'bob.anna@example.com' });
       const search = (q: string) => ids({ q });
       expect(await search('ANNA')).toEqual([anna, bob]);
       expect(await search('čapek')).toEqual([anna]);
-      expect(await search('ČAPEK')).toEqual([anna]);
+      expect(await search('CAPEK an')).toEqual([anna]);
       expect(await search('öl_w')).toEqual([anna]);
       expect(await search('100%')).toEqual([anna]);
-      expect(await search('%')).toEqual([anna]);
+      expect(await search('%')).toEqual([]);
       expect(await search('_n')).toEqual([]);
       expect(await search("' OR 1=1 --")).toEqual([]);
       expect(await search('  ')).toEqual([anna, bob]);

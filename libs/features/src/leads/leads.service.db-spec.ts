@@ -177,10 +177,13 @@ describe('the leads service', () => {
       expect(meta.total).toBe(expected.length);
       for (const name of all) {
         const { id } = made[name];
-        const reach = [leads.get(principal, id), leads.patch(principal, id, { company: `${principal.role}` })];
+        const reach = [
+          () => leads.get(principal, id),
+          () => leads.patch(principal, id, { company: `${principal.role}` }),
+        ];
         for (const attempt of reach) {
-          if (expected.includes(name)) await expect(attempt).resolves.toMatchObject({ id });
-          else await refused(attempt, 404, 'not-found');
+          if (expected.includes(name)) await expect(attempt()).resolves.toMatchObject({ id });
+          else await refused(attempt(), 404, 'not-found');
         }
       }
     }

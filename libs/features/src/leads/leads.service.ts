@@ -1,14 +1,10 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { checkLead, checkLeadPatch, LeadDraft } from '@muster/core/contact/lead-row';
+import { LEAD_STATUSES } from '@muster/core/contact/options';
 import { FieldError } from '@muster/core/errors';
-import { type Config } from '@muster/platform/config/config';
-import { CONFIG } from '@muster/platform/config/config.module';
-import { RecordIds } from '@muster/platform/database/record-ids';
-import { Transactions } from '@muster/platform/database/transactions';
-import { Outbox } from '@muster/platform/outbox/outbox';
-import { AuthService } from '../auth/auth.service';
 import { ContactKind, ContactsService } from '../contacts/contacts.service';
-import { LeadInput, LeadPatch, ListLeadsQuery } from './leads.dto';
+import { ContactTools } from '../contacts/contacts.tools.service';
+import { LeadInput, LeadPatch, ListLeadsQuery, toLeadView } from './leads.dto';
 import { Lead } from './leads.entity';
 import { leadAssigned, leadCreated, leadDeleted, leadUpdated } from './leads.events';
 import { visibleLeads } from './leads.policy';
@@ -16,9 +12,15 @@ import { LeadsRepository } from './leads.repository';
 
 export const leadKind: ContactKind<Lead, LeadInput | LeadPatch> = {
   noun: 'leads',
+  subject: 'lead',
   assignee: 'assignedTo',
   events: { created: leadCreated, updated: leadUpdated, deleted: leadDeleted, assigned: leadAssigned },
+  initial: { convertedTo: null },
   visible: visibleLeads,
+  patch: LeadPatch,
+  statuses: LEAD_STATUSES,
+  hasSource: true,
+  view: (record) => toLeadView(record),
   check: checkLead,
   checkPatch: checkLeadPatch,
   complete(current: Lead, changes: Partial<LeadDraft>, errors: FieldError[]) {
@@ -33,14 +35,7 @@ export const leadKind: ContactKind<Lead, LeadInput | LeadPatch> = {
 /** The use cases of leads. */
 @Injectable()
 export class LeadsService extends ContactsService<Lead, LeadInput | LeadPatch, ListLeadsQuery> {
-  constructor(
-    repository: LeadsRepository,
-    transactions: Transactions,
-    recordIds: RecordIds,
-    outbox: Outbox,
-    auth: AuthService,
-    @Inject(CONFIG) config: Config,
-  ) {
-    super(leadKind, repository, transactions, recordIds, outbox, auth, config);
+  constructor(repository: LeadsRepository, tools: ContactTools) {
+    super(leadKind, repository, tools);
   }
 }

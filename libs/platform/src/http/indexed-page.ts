@@ -58,7 +58,7 @@ export async function readIndexedPage<R extends { id: number }>(
   const number = at ? at[3] : page;
   const wholeSeen = !at && rows.length <= limit && (rows.length > 0 || offset === 0);
   const last = rows.length > limit ? data.at(-1) : undefined;
-  const total = wholeSeen ? offset + rows.length : await count(records, where);
-  const nextCursor = last ? writeCursor([sort, String(rows[limit - 1].sort_value), last.id, number + 1]) : null;
+  const total = wholeSeen ? offset + rows.length : (at?.[4] ?? (await count(records, where)));
+  const nextCursor = last ? writeCursor([sort, String(rows[limit - 1].sort_value), last.id, number + 1, total]) : null;
   return { data, meta: { page: number, limit, total, nextCursor } };
 }

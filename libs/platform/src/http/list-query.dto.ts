@@ -39,7 +39,12 @@ export class ListQueryDto {
 
 /** What the lists of contact records (leads, customers) have in common. */
 export class RecordListQueryDto extends ListQueryDto {
-  /** Part of the name, e-mail, phone number or company, whatever the case. */
+  /**
+   * Words, all of which the record must have, whatever the case and the accents: the begin of a word of its name or company, or of a piece
+   * of its e-mail address (`ada.abb`, `abbott`, `ada@exam`, `@example.com`); the begin of its phone number, with or without the
+   * country, or its last digits (three or more), with or without spaces and signs between them. Words are compared up to 40
+   * characters; of more than eight the longest count.
+   */
   @IsOptional()
   @IsString()
   @MaxLength(100)
@@ -50,6 +55,14 @@ export class RecordListQueryDto extends ListQueryDto {
   @IsString()
   @MaxLength(100)
   tag?: string;
+
+  /** In this group; a group that the caller may not see lists nothing. */
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  groupId?: number;
 
   /** Created at this time or later; a date means its begin in UTC. */
   @IsOptional()
@@ -74,7 +87,7 @@ export class RecordListQueryDto extends ListQueryDto {
 export class PageMetaDto {
   page: number;
   limit: number;
-  /** All records that the filters leave, in the caller's scope. */
+  /** All records that the filters leave, in the caller's scope. Pages by cursor repeat the total of the page that they began with. */
   total: number;
   /** Asks for the next page; null on the last one. */
   nextCursor: string | null;

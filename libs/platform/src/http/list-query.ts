@@ -2,9 +2,10 @@ import { invalid } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { columnName } from '../database/dialect/columns';
 import { formatTime, parseTime } from '../database/dialect/dialect';
-import { RecordTable, SqlCondition, VersionedRecord } from '../database/record-table';
+import { ReadTable, SqlCondition } from '../database/record-table';
 import { parseInstant } from './instant';
 import { ListQueryDto, RecordListQueryDto } from './list-query.dto';
+import { EVERYTHING, partsOf, ScopeCondition } from './list-scope';
 
 /** Collects the conditions of a list; all of them must hold. A filter that was not given adds none. */
 export class Conditions {
@@ -36,24 +37,20 @@ export class Conditions {
     return this.add(`(INSTR(${column}, ?) > 0 OR INSTR(${column}, ?) > 0)`, `[${quoted}`, `,${quoted}`);
   }
 
-  /** Any of the columns holds the text, whatever its case; the phone column (E.164) also by the digits alone. */
-  search(columns: string[], phone: string, text: string | undefined): this {
-    const wanted = text?.trim().normalize('NFC');
-    if (!wanted) return this;
-    const any: SqlCondition[] = columns.flatMap((column) =>
-      caseVariants(wanted).map((variant) => ({ sql: `INSTR(LOWER(${column}), ?) > 0`, params: [variant] })),
-    );
-    const digits = /^[+\d\s().\-/]+$/.test(wanted) ? wanted.replace(/\D/g, '').replace(/^0+/, '') : '';
-    if (digits) any.push({ sql: `INSTR(${phone}, ?) > 0`, params: [digits] });
-    return this.add(`(${any.map(({ sql }) => sql).join(' OR ')})`, ...any.flatMap(({ params }) => params));
+  /** One more condition; null adds none. */
+  also(condition: SqlCondition | null): this {
+    return condition ? this.add(condition.sql, ...condition.params) : this;
   }
 
-  /** The filters that {@link RecordListQueryDto} names. */
-  record(query: RecordListQueryDto, searched: string[]): this {
+  /** The filters that {@link RecordListQueryDto} names, but for `q`. */
+  record(query: RecordListQueryDto): this {
     return this.holds('tags', query.tag)
-      .search(searched, 'phone', query.q)
       .between('created_at', query.createdFrom, query.createdTo)
       .equals('origin_import_id', query.importId);
+  }
+
+  get isEmpty(): boolean {
+    return this.parts.length === 0;
   }
 
   get all(): SqlCondition {
@@ -65,30 +62,20 @@ export class Conditions {
 }
 
 /**
- * The spellings to look for in a lower-cased column. SQLite's LOWER knows ASCII only, so letters beyond it are looked for as
- * they are usually written: small, capital at the begin of words, all capital.
+ * Where a page ended: the sort it belongs to, the last record's sort value and id, the number of the page that follows, and how many
+ * records the list had when its first page was read.
  */
-function caseVariants(text: string): string[] {
-  const small = text.toLowerCase();
-  const initials = small.replace(
-    /(^|[\s'-])(\p{Ll})/gu,
-    (_, before: string, letter: string) => before + letter.toUpperCase(),
-  );
-  const asciiLower = (form: string) => form.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  return [...new Set([small, initials, text.toUpperCase()].map(asciiLower))];
-}
+export type Position = [sort: string, value: string, id: number, page: number, total?: number];
 
-/** Where a page ended: the sort it belongs to, the last record's sort value and id, and the number of the page that follows. */
-type Position = [sort: string, value: string, id: number, page: number];
+export const writeCursor = (position: Position) => Buffer.from(JSON.stringify(position)).toString('base64url');
 
-const writeCursor = (position: Position) => Buffer.from(JSON.stringify(position)).toString('base64url');
-
-function readCursor(cursor: string, sort: string, isTime: boolean): Position {
+export function readCursor(cursor: string, sort: string, isTime: boolean): Position {
   try {
-    const [ofSort, value, id, page] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Position;
+    const [ofSort, value, id, page, total] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Position;
     const known = ofSort === sort && typeof value === 'string' && (!isTime || formatTime(parseTime(value)) === value);
-    if (known && Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(page) && page > 1)
-      return [sort, value, id, page];
+    const counted = total === undefined || (Number.isSafeInteger(total) && total >= 0);
+    if (known && counted && Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(page) && page > 1)
+      return [sort, value, id, page, total];
   } catch {
     // Falls through: not a cursor at all.
   }
@@ -97,73 +84,91 @@ function readCursor(cursor: string, sort: string, isTime: boolean): Position {
   ]);
 }
 
-/** The rows of a list behind a position: each part is one range of the sort's index, however deep the list. */
-function seek(table: string, column: string, descending: boolean, where: SqlCondition, at: Position, take: number) {
-  const direction = descending ? 'DESC' : 'ASC';
-  const behind = descending ? '<' : '>';
-  const order = `ORDER BY ${column} ${direction}, id ${direction} LIMIT ${take}`;
-  const part = (condition: string) => `SELECT * FROM ${table} WHERE ${where.sql} AND ${condition} ${order}`;
-  const [, value, id] = at;
-  return {
-    sql: `SELECT * FROM (${part(`${column} = ? AND id ${behind} ?`)}) same
-      UNION ALL SELECT * FROM (${part(`${column} ${behind} ?`)}) further ${order}`,
-    params: [...where.params, value, id, ...where.params, value],
-  };
+const both = (one: SqlCondition, other: SqlCondition): SqlCondition => ({
+  sql: `${one.sql} AND ${other.sql}`,
+  params: [...one.params, ...other.params],
+});
+
+/** What lies behind a position: each part is one range of the sort's index, however deep the list. */
+function behind([, value, id]: Position, column: string, descending: boolean): SqlCondition[] {
+  const sign = descending ? '<' : '>';
+  return [
+    { sql: `${column} = ? AND id ${sign} ?`, params: [value, id] },
+    { sql: `${column} ${sign} ?`, params: [value] },
+  ];
 }
 
+/** From here on a page by number reads the whole scope in the sort's order: each of its parts would be read as deep. */
+const DEEP = 10_000;
+
 /**
- * Reads one page of a list and counts the whole of it.
+ * Reads one page of a list and counts the whole of it: with the first page, whose cursor carries the total on.
  * @param sorts the properties to sort by, under the names that clients use; they are never null
  * @param sort one of those names, with `-` before it for descending
+ * @param scope a further condition, which may be in parts
+ * @param countKnown gives the total where the caller has a better way to it
  * @throws 422 `cursor-invalid`
  */
-export async function readPage<R extends VersionedRecord>(
-  records: RecordTable<R>,
+export async function readPage<R extends { id: number }>(
+  records: ReadTable<R>,
   sorts: Record<string, string>,
   where: SqlCondition,
   query: ListQueryDto & { sort: string },
+  scope: ScopeCondition = EVERYTHING,
+  countKnown: (() => Promise<number>) | null = null,
 ): Promise<Page<R>> {
   const { page = 1, limit = 20, sort } = query;
-  const { name: table, columns } = records.definition;
+  const { database, definition } = records;
+  const { name: table, columns } = definition;
   const descending = sort.startsWith('-');
   const property = sorts[descending ? sort.slice(1) : sort];
-  const isTime = columns[property].kind === 'time';
   const column = columnName(property);
   const direction = descending ? 'DESC' : 'ASC';
-  const order = `ORDER BY ${column} ${direction}, id ${direction}`;
-  const at = query.cursor === undefined ? null : readCursor(query.cursor, sort, isTime);
+  const at = query.cursor === undefined ? null : readCursor(query.cursor, sort, columns[property].kind === 'time');
   const offset = at ? 0 : (page - 1) * limit;
-  const statement = at
-    ? seek(table, column, descending, where, at, limit + 1)
-    : {
-        // Skips over ids, and reads whole rows only of the page.
-        sql: `SELECT whole.* FROM ${table} whole JOIN (
-          SELECT id FROM ${table} WHERE ${where.sql} ${order} LIMIT ? OFFSET ?
-        ) page ON page.id = whole.id ORDER BY whole.${column} ${direction}, whole.id ${direction}`,
-        params: [...where.params, limit + 1, offset],
-      };
-  const rows = await records.database.query<Record<string, unknown>>(statement.sql, statement.params);
+  const parts = offset < DEEP ? await partsOf(database, scope) : null;
+  const conditions = (parts ?? [scope]).map((part) => both(part, where));
+  const ranges = at
+    ? conditions.flatMap((each) => behind(at, column, descending).map((range) => both(each, range)))
+    : conditions;
+  // Skips over ids, and reads whole rows only of the page.
+  const skip = (from: string, take: number, over: number) =>
+    `SELECT id, ${column} FROM ${from} ORDER BY ${column} ${direction}, id ${direction} LIMIT ${take} OFFSET ${over}`;
+  const rangesOf = ranges.map(
+    ({ sql }, index) => `SELECT * FROM (${skip(`${table} WHERE ${sql}`, offset + limit + 1, 0)}) range${index}`,
+  );
+  const found =
+    ranges.length === 1
+      ? skip(`${table} WHERE ${ranges[0].sql}`, limit + 1, offset)
+      : skip(`(${rangesOf.join(' UNION ALL ')}) ranges`, limit + 1, offset);
+  const rows = await database.query<Record<string, unknown>>(
+    `SELECT whole.* FROM ${table} whole JOIN (${found}) page ON page.id = whole.id
+     ORDER BY whole.${column} ${direction}, whole.id ${direction}`,
+    ranges.flatMap(({ params }) => params),
+  );
   const data = rows.slice(0, limit).map((row) => records.fromRow(row));
   const number = at ? at[3] : page;
   const wholeSeen = !at && rows.length <= limit && (rows.length > 0 || offset === 0);
-  const total = wholeSeen ? offset + rows.length : await count(records, where);
+  const total = wholeSeen
+    ? offset + rows.length
+    : (at?.[4] ?? (await (countKnown?.() ?? countAll(records, conditions))));
   const last = data.at(-1);
   const more = rows.length > limit && last;
   const value = last?.[property as keyof R];
-  return {
-    data,
-    meta: {
-      page: number,
-      limit,
-      total,
-      nextCursor: more
-        ? writeCursor([sort, value instanceof Date ? formatTime(value) : String(value), last.id, number + 1])
-        : null,
-    },
-  };
+  const position = value instanceof Date ? formatTime(value) : String(value);
+  const nextCursor = more ? writeCursor([sort, position, last.id, number + 1, total]) : null;
+  return { data, meta: { page: number, limit, total, nextCursor } };
 }
 
-async function count<R extends VersionedRecord>({ database, definition }: RecordTable<R>, where: SqlCondition) {
-  const sql = `SELECT COUNT(*) AS total FROM ${definition.name} WHERE ${where.sql}`;
-  return Number((await database.query<{ total: number }>(sql, where.params))[0].total);
+/** How many records fulfil one of some conditions, no two of which hold for the same record. */
+async function countAll<R extends { id: number }>({ database, definition }: ReadTable<R>, any: SqlCondition[]) {
+  const each = any.map(({ sql }) => `SELECT COUNT(*) AS n FROM ${definition.name} WHERE ${sql}`).join(' UNION ALL ');
+  const counts = await database.query<{ n: number }>(
+    each,
+    any.flatMap(({ params }) => params),
+  );
+  return counts.reduce((sum, { n }) => sum + Number(n), 0);
 }
+
+export const count = <R extends { id: number }>(records: ReadTable<R>, where: SqlCondition) =>
+  countAll(records, [where]);

@@ -107,6 +107,7 @@ export class ProblemFilter implements ExceptionFilter {
       );
     }
     return {
+      ...(error instanceof ProblemError ? error.members : {}),
       type: `urn:muster:problem:${code}`,
       title: TITLES[status] ?? 'Error',
       status,

@@ -1,6 +1,19 @@
 import { MigrationClass } from '../dialect/dialect';
 import { Foundation1700000000001 } from './1700000000001-foundation';
 import { Identity1700000000002 } from './1700000000002-identity';
+import { Access1700000000003 } from './1700000000003-access';
+import { CustomFields1700000000004 } from './1700000000004-custom-fields';
+import { Groups1700000000005 } from './1700000000005-groups';
+import { Search1700000000006 } from './1700000000006-search';
+import { Merges1700000000007 } from './1700000000007-merges';
 
 /** Every migration, in order. One list for all databases. */
-export const migrations: MigrationClass[] = [Foundation1700000000001, Identity1700000000002];
+export const migrations: MigrationClass[] = [
+  Foundation1700000000001,
+  Identity1700000000002,
+  Access1700000000003,
+  CustomFields1700000000004,
+  Groups1700000000005,
+  Search1700000000006,
+  Merges1700000000007,
+];

@@ -1,0 +1,137 @@
+import { Injectable } from '@nestjs/common';
+import { DUPLICATE_REASONS, DuplicateReason } from '@muster/core/contact/duplicate-keys';
+import { invalid } from '@muster/core/errors';
+import { Database } from '@muster/platform/database/database';
+import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
+import { Tx } from '@muster/platform/database/transactions';
+import { Actor } from '../audit/audit.service';
+import { DuplicatesMeta, DuplicatesQuery } from './contacts.duplicates.dto';
+import { DuplicateGroup, DuplicateKeys, isSame, reasonOf, storedKeys } from './contacts.duplicates.repository';
+import { ContactChange, ContactFollower, ContactFollowers } from './contacts.followers.service';
+import type { ContactNoun } from './contacts.memberships.service';
+
+export { DuplicateGroupView, DuplicatesMeta, DuplicatesQuery } from './contacts.duplicates.dto';
+
+/** Records that may be the same person. */
+export interface Duplicates<R> {
+  reason: DuplicateReason;
+  records: R[];
+  count: number;
+}
+
+/** A page of groups; of how many is not counted. */
+export interface DuplicatesPage<R> {
+  data: Duplicates<R>[];
+  meta: DuplicatesMeta;
+}
+
+const RECORDS_SHOWN = 10;
+/** Where a page ended: kind and hash of its last group. */
+type Position = [kind: number, keyHash: number];
+
+/** Finds records that may be the same person, by keys that every write of a record keeps; the workers write those of imports. */
+@Injectable()
+export class ContactDuplicates implements ContactFollower {
+  readonly name = 'duplicates';
+  private readonly keys: DuplicateKeys;
+
+  constructor(database: Database, followers: ContactFollowers) {
+    this.keys = new DuplicateKeys(database);
+    followers.register(this);
+  }
+
+  async changed(tx: Tx, _by: Actor, { noun, before, after }: ContactChange): Promise<void> {
+    await this.keys.change(tx, noun, (after ?? before)!.id, before, after);
+  }
+
+  /**
+   * Groups of near duplicates, by reason. A pair that has two things in common is in two groups.
+   * @param visible what the caller may see, for a query on the noun's table alone
+   * @param seesAll the caller may see every record
+   * @throws 422 `cursor-invalid`
+   */
+  async list<R extends { id: number }>(
+    records: ReadTable<R>,
+    noun: ContactNoun,
+    { visible, seesAll }: { visible: SqlCondition; seesAll: boolean },
+    { limit = 20, cursor }: DuplicatesQuery,
+  ): Promise<DuplicatesPage<R>> {
+    const within = seesAll ? null : visible;
+    const data: Duplicates<R>[] = [];
+    let [kind, after]: Position = cursor === undefined ? [0, -1] : readPosition(cursor);
+    while (kind < DUPLICATE_REASONS.length) {
+      const wanted = limit - data.length;
+      const groups = await this.keys.groups(noun, kind, within, after, wanted + 1);
+      const taken = groups.slice(0, wanted);
+      data.push(...(await this.filled(records, noun, taken, within)));
+      const last = taken.at(-1);
+      if (groups.length > wanted && data.length === limit) {
+        return { data, meta: { limit, nextCursor: writePosition([kind, last!.keyHash]) } };
+      }
+      if (groups.length > wanted) after = last!.keyHash;
+      else [kind, after] = [kind + 1, -1];
+      const isFull = data.length === limit;
+      if (isFull && (await this.hasMore(noun, kind, within))) {
+        return { data, meta: { limit, nextCursor: writePosition([kind, -1]) } };
+      }
+      if (isFull) break;
+    }
+    return { data, meta: { limit, nextCursor: null } };
+  }
+
+  private async hasMore(noun: ContactNoun, first: number, within: SqlCondition | null): Promise<boolean> {
+    for (let kind = first; kind < DUPLICATE_REASONS.length; kind++) {
+      if ((await this.keys.groups(noun, kind, within, -1, 1)).length > 0) return true;
+    }
+    return false;
+  }
+
+  /** Groups with their records. A group that is none, because its records have changed meanwhile, is left out. */
+  private async filled<R extends { id: number }>(
+    records: ReadTable<R>,
+    noun: ContactNoun,
+    groups: DuplicateGroup[],
+    within: SqlCondition | null,
+  ): Promise<Duplicates<R>[]> {
+    const members = new Map<DuplicateGroup, number[]>();
+    for (const group of groups) members.set(group, await this.keys.members(noun, group, within, RECORDS_SHOWN));
+    const found = await this.read(records, [...new Set([...members.values()].flat())], within);
+    return [...members].flatMap(([{ kind, keyHash, count }, ids]) => {
+      const held = ids.flatMap((id) => found.get(id) ?? []);
+      const alike = held.filter((record) => storedKeys(record).some((key) => isSame(key, [kind, keyHash])));
+      if (alike.length < 2) return [];
+      return [{ reason: reasonOf(kind), records: alike, count: count - (ids.length - alike.length) }];
+    });
+  }
+
+  private async read<R extends { id: number }>(
+    records: ReadTable<R>,
+    ids: number[],
+    within: SqlCondition | null,
+  ): Promise<Map<number, R>> {
+    if (ids.length === 0) return new Map();
+    const scope = within ?? { sql: '1 = 1', params: [] };
+    const rows = await records.database.query<Record<string, unknown>>(
+      `SELECT * FROM ${records.definition.name} WHERE id IN (${ids.map(() => '?').join(', ')}) AND ${scope.sql}`,
+      [...ids, ...scope.params],
+    );
+    return new Map(rows.map((row) => [Number(row.id), records.fromRow(row)]));
+  }
+}
+
+const writePosition = (position: Position) => Buffer.from(JSON.stringify(position)).toString('base64url');
+
+function readPosition(cursor: string): Position {
+  try {
+    const position = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown;
+    if (Array.isArray(position) && position.length === 2 && position.every(Number.isSafeInteger)) {
+      const [kind, hash] = position as Position;
+      if (kind >= 0 && kind < DUPLICATE_REASONS.length && hash >= -1) return [kind, hash];
+    }
+  } catch {
+    // Falls through: not a cursor at all.
+  }
+  throw invalid('cursor-invalid', 'The cursor is not one of this list.', [
+    { field: 'cursor', code: 'cursor-invalid', message: 'take nextCursor of the page before' },
+  ]);
+}

@@ -1,0 +1,232 @@
+import { Searchable, searchTerms, SearchWord } from '@muster/core/contact/search-terms';
+import { Database } from '@muster/platform/database/database';
+import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
+import { SqlCondition } from '@muster/platform/database/record-table';
+import { Tx } from '@muster/platform/database/transactions';
+import { DuplicateKeys } from './contacts.duplicates.repository';
+import type { ContactNoun } from './contacts.memberships.service';
+
+/** The texts of each noun that a search looks into, beside e-mail and phone: columns. */
+const TEXTS: Record<ContactNoun, string[]> = {
+  leads: ['name', 'company'],
+  customers: ['full_name', 'first_name', 'last_name', 'company'],
+};
+
+/** How a noun is called in the index. */
+const markOf = (noun: ContactNoun): string => noun[0];
+const NOUNS: Record<string, ContactNoun> = { l: 'leads', c: 'customers' };
+
+/** Above every character that a term has, so that `prefix + LAST` is behind all that begins with the prefix. */
+const LAST = '\u{10FFFF}';
+const TERMS_AT_ONCE = 500;
+/** Ranges of records whose neighbours are nearer than this are one: what lies between is written again, to no effect. */
+const GAP = 1_000;
+
+/** Records by their ids, both ends included. */
+export interface IdRange {
+  firstId: number;
+  lastId: number;
+}
+
+export interface FoundRecord {
+  id: number;
+  terms: string[];
+}
+
+type Row = { id: number | string; email: string | null; phone: string | null } & Record<string, unknown>;
+
+/** The columns that a record is found by. */
+export const searchedColumns = (noun: ContactNoun): string[] => [...TEXTS[noun], 'email', 'phone'];
+
+/** All SQL on the index of searches. */
+export class SearchIndex {
+  constructor(
+    private readonly database: Database,
+    readonly noun: ContactNoun,
+  ) {}
+
+  /** The terms of a row of the noun's table. */
+  termsOf(row: Record<string, unknown>): string[] {
+    const texts = TEXTS[this.noun].map((column) => row[column] as string | null);
+    return searchTerms({ texts, email: row.email, phone: row.phone } as Searchable);
+  }
+
+  /** Brings a record's terms from what they were to what they are; nothing is written where they are the same. */
+  async change(tx: Tx, id: number, before: readonly string[], after: readonly string[]): Promise<void> {
+    const mark = markOf(this.noun);
+    const gone = before.filter((term) => !after.includes(term));
+    const come = after.filter((term) => !before.includes(term));
+    if (gone.length > 0) {
+      const sql = `DELETE FROM search_terms WHERE noun = ? AND record_id = ? AND term IN (${marks(gone)})`;
+      await tx.query(sql, [mark, id, ...gone]);
+    }
+    if (come.length > 0) {
+      const sql = `INSERT INTO search_terms (noun, term, record_id) VALUES ${come.map(() => '(?, ?, ?)').join(', ')}`;
+      await tx.query(
+        sql,
+        come.flatMap((term) => [mark, term, id]),
+      );
+    }
+  }
+
+  /** What a record is found by now, as the transaction sees it; until its end nobody else changes it. */
+  async held(tx: Tx, id: number): Promise<string[]> {
+    const sql = `SELECT ${searchedColumns(this.noun).join(', ')} FROM ${this.noun} WHERE id = ?`;
+    const { rows } = await tx.query<Row>(sql + this.database.dialect.forUpdate, [id]);
+    return rows[0] ? this.termsOf(rows[0]) : [];
+  }
+
+  /** Leaves the terms of records to the workers. @param ranges rising */
+  async queue(tx: Tx, ranges: readonly IdRange[]): Promise<void> {
+    const joined: IdRange[] = [];
+    for (const { firstId, lastId } of ranges) {
+      const last = joined.at(-1);
+      if (last && firstId - last.lastId <= GAP) last.lastId = lastId;
+      else joined.push({ firstId, lastId });
+    }
+    const addedAt = formatTime(new Date());
+    for (let start = 0; start < joined.length; start += TERMS_AT_ONCE) {
+      const some = joined.slice(start, start + TERMS_AT_ONCE);
+      await tx.query(
+        `INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES ${some.map(() => '(?, ?, ?, ?)').join(', ')}`,
+        some.flatMap(({ firstId, lastId }) => [markOf(this.noun), firstId, lastId, addedAt]),
+      );
+    }
+  }
+
+  /** The records whose terms are still to be written. */
+  async backlog(): Promise<IdRange[]> {
+    const rows = await this.database.query<{ first_id: number; last_id: number }>(
+      'SELECT first_id, last_id FROM search_backlog WHERE noun = ? ORDER BY last_id DESC',
+      [markOf(this.noun)],
+    );
+    return rows.map((row) => ({ firstId: Number(row.first_id), lastId: Number(row.last_id) }));
+  }
+
+  /** The records that have a word, in the index: at most so many, not in order. */
+  async having(word: SearchWord, limit: number): Promise<number[]> {
+    const { sql, params } = this.wordWhere(word);
+    const rows = await this.database.query<{ record_id: number | string }>(
+      `SELECT record_id FROM search_terms WHERE ${sql} LIMIT ${limit}`,
+      params,
+    );
+    return rows.map((row) => Number(row.record_id));
+  }
+
+  /** How many records have a word, in the index. */
+  async countHaving(word: SearchWord): Promise<number> {
+    const { sql, params } = this.wordWhere(word);
+    const rows = await this.database.query<{ n: number | string }>(
+      `SELECT COUNT(DISTINCT record_id) AS n FROM search_terms WHERE ${sql}`,
+      params,
+    );
+    return Number(rows[0].n);
+  }
+
+  /**
+   * The records that have all the words, in the index; a condition for a query on the noun's table alone. The OR, which adds nothing,
+   * and the hint keep the databases from going from the words' many entries to a record each: they walk the list instead, and look
+   * each record up in what they have read of the index once.
+   */
+  havingAll(words: readonly SearchWord[]): SqlCondition {
+    const parts = words.map((word) => this.wordWhere(word));
+    const each = ({ sql }: SqlCondition) =>
+      `(id IN (SELECT /*+ SUBQUERY(MATERIALIZATION) */ record_id FROM search_terms WHERE ${sql}) OR id < 0)`;
+    return { sql: parts.map(each).join(' AND '), params: parts.flatMap(({ params }) => params) };
+  }
+
+  private wordWhere(word: SearchWord): SqlCondition {
+    const mark = markOf(this.noun);
+    const each = '(noun = ? AND term >= ? AND term < ?)';
+    return {
+      sql: `(${word.map(() => each).join(' OR ')})`,
+      params: word.flatMap((prefix) => [mark, prefix, prefix + LAST]),
+    };
+  }
+
+  /** Records of which only these may be what is searched for, with their terms. */
+  async read(where: SqlCondition): Promise<FoundRecord[]> {
+    const sql = `SELECT id, ${searchedColumns(this.noun).join(', ')} FROM ${this.noun} WHERE ${where.sql}`;
+    const rows = await this.database.query<Row>(sql, where.params);
+    return rows.map((row) => ({ id: Number(row.id), terms: this.termsOf(row) }));
+  }
+
+  /**
+   * Records of a range that may have all the words, without the index: those with letters beyond ASCII, whose spelling the store cannot
+   * judge, and those that have the words somewhere.
+   * @param parts of each word what is to be found, one of them
+   */
+  mayHave({ firstId, lastId }: IdRange, parts: readonly (readonly string[])[]): SqlCondition {
+    const { charLength } = this.database.dialect;
+    const text = `LOWER(REPLACE(${concat(searchedColumns(this.noun))}, '''', ''))`;
+    const each = parts.map((any) => `(${any.map(() => `INSTR(${text}, ?) > 0`).join(' OR ')})`).join(' AND ');
+    return {
+      sql: `id BETWEEN ? AND ? AND (OCTET_LENGTH(${text}) > ${charLength}(${text}) OR (${each}))`,
+      params: [firstId, lastId, ...parts.flat()],
+    };
+  }
+}
+
+/** The work that is left of the index of searches, of all nouns. */
+export class SearchBacklog {
+  constructor(private readonly database: Database) {}
+
+  /** When the oldest and the newest range came; null when there is none. */
+  async age(): Promise<{ oldest: Date; newest: Date } | null> {
+    const [{ oldest, newest }] = await this.database.query<{ oldest: Date | string | null; newest: Date | string }>(
+      'SELECT MIN(added_at) AS oldest, MAX(added_at) AS newest FROM search_backlog',
+    );
+    return oldest === null ? null : { oldest: parseTime(oldest), newest: parseTime(newest) };
+  }
+
+  /**
+   * Writes the terms of the oldest range's first records, and shortens the range by them. Until the transaction ends nobody changes these
+   * records: else their terms could be those of before.
+   * @returns whether there was a range that nobody else is at
+   */
+  async advance(tx: Tx, records: number): Promise<boolean> {
+    const { dialect } = this.database;
+    const { rows } = await tx.query<{ id: number; noun: string; first_id: number; last_id: number }>(
+      `SELECT id, noun, first_id, last_id FROM search_backlog ORDER BY id LIMIT 1${dialect.skipLocked}`,
+    );
+    const range = rows[0];
+    if (!range) return false;
+    const noun = NOUNS[range.noun];
+    const index = new SearchIndex(this.database, noun);
+    const { rows: found } = await tx.query<Row>(
+      `SELECT id, ${searchedColumns(noun).join(', ')} FROM ${noun} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ${records}${dialect.forShare}`,
+      [range.first_id, range.last_id],
+    );
+    await this.write(tx, range.noun, found, index);
+    if (found.length > 0) {
+      const [first, last] = [found[0].id, found[found.length - 1].id].map(Number);
+      await new DuplicateKeys(this.database).fill(tx, noun, first, last);
+    }
+    if (found.length < records) await tx.query('DELETE FROM search_backlog WHERE id = ?', [range.id]);
+    else {
+      const next = Number(found[found.length - 1].id) + 1;
+      await tx.query('UPDATE search_backlog SET first_id = ? WHERE id = ?', [next, range.id]);
+    }
+    return true;
+  }
+
+  private async write(tx: Tx, mark: string, found: Row[], index: SearchIndex): Promise<void> {
+    const entries: [term: string, id: number][] = [];
+    for (const row of found) {
+      const id = Number(row.id);
+      for (const term of index.termsOf(row)) entries.push([term, id]);
+    }
+    // In the order of the index, which the store fills fastest so.
+    entries.sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x - y));
+    const buffer = this.database.dialect.bulkBuffer();
+    for (const [term, id] of entries) buffer.add([mark, term, id]);
+    await this.database.dialect.bulkInsert(tx.runner, 'search_terms', ['noun', 'term', 'record_id'], buffer);
+  }
+}
+
+const marks = (values: readonly unknown[]) => values.map(() => '?').join(', ');
+
+/** The texts of columns, one after another with a sign between that no word has. */
+function concat(columns: string[]): string {
+  return `CONCAT_WS('|', ${columns.join(', ')})`;
+}
