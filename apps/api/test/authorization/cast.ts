@@ -50,7 +50,15 @@ export class Cast {
       const team = OF_THE_OTHER_TEAM.includes(name) ? teams.foreign : teams.own;
       people[name] = await world.addPerson(role, team, { passwordHash });
     }
-    const file = await stage(world, 'staged/matrix.parquet', ['Email'], [['ada@example.com'], ['nobody']]);
+    const file = await stage(
+      world,
+      'staged/matrix.parquet',
+      ['Name', 'Email'],
+      [
+        ['Ada', 'ada@example.com'],
+        ['Bob', 'nobody'],
+      ],
+    );
     return new Cast(world, people, teams, file, passwordHash);
   }
 
@@ -184,6 +192,12 @@ export class Cast {
       case 'import':
       case 'openImport':
         return made(...this.import(kind, id, subject === 'import'));
+      case 'savedMapping': {
+        const names = { name: `Mapping ${id}`, nameKey: `mapping ${id}`, headerHash: 'a'.repeat(64) };
+        const mapping = { Name: 'name', Email: 'email' };
+        const origin = { createdBy: this.makers()[kind].id, createdAt: world.time() };
+        return made(['import_mappings', { id, ...names, target: 'leads', mapping, ...origin }]);
+      }
       case 'group':
       case 'changeableGroup':
         return made(...this.group(kind, id));
@@ -278,13 +292,16 @@ export class Cast {
     }
   }
 
-  private import(kind: string, id: number, completed: boolean): [string, object][] {
+  /** Who made the import, or the saved mapping, of each kind. */
+  private makers(): Record<string, Person> {
     const { manager, secondManager, owner, admin, foreignManager } = this.people;
-    const makers: Record<string, Person> = {
-      ...{ own: manager, team: secondManager, former: owner, admins: admin, foreign: foreignManager },
-    };
-    const values: Partial<Import> = completed ? {} : { status: 'ready', recordBase: null, finishedAt: null };
-    const work = importRow(this.world, this.file, { id, createdBy: makers[kind].id, ...values });
+    return { own: manager, team: secondManager, former: owner, admins: admin, foreign: foreignManager };
+  }
+
+  private import(kind: string, id: number, completed: boolean): [string, object][] {
+    const open: Partial<Import> = { status: 'ready', recordBase: null, startedAt: null, finishedAt: null };
+    const values = completed ? {} : { ...open, mapping: { Name: 'name', Email: 'email' } };
+    const work = importRow(this.world, this.file, { id, createdBy: this.makers()[kind].id, ...values });
     const error = { field: 'email', code: 'email-invalid', message: 'is not an e-mail address' };
     const rows: LedgerEntry[] = [
       { importId: id, firstRow: 1, lastRow: 1, outcome: 'created', recordId: 1, errors: null },

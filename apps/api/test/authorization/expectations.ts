@@ -88,6 +88,7 @@ export const TARGETS = {
   customerMerge: MERGE,
   import: IMPORT, // completed
   openImport: IMPORT, // waits in `ready`
+  savedMapping: IMPORT,
   group: {
     own: ['manager'], // of the team
     holding: ['owner', 'manager'], // of the team, and holds a lead of the owner
@@ -187,6 +188,8 @@ const field: Body = ({ n }) => ({ key: `field_${n}`, label: `Field ${n}`, type: 
 const fieldAgain: Body = ({ n }) => ({ label: `Field ${n}`, type: 'text' });
 const label: Body = ({ n }) => ({ label: `Field ${n}` });
 const target: Body = () => ({ target: 'leads' });
+const mapping = () => ({ mapping: { Name: 'name', Email: 'email' } });
+const savedMapping: Body = ({ n }) => ({ name: `Mapping ${n}`, target: 'leads', ...mapping() });
 const nothing: Body = () => ({});
 
 // prettier-ignore
@@ -245,7 +248,15 @@ export const ROUTES: Record<string, Expectation> = {
   'GET /imports/:id/analysis':     one('import', 200, 'imports:read', MANAGED),
   'GET /imports/:id/rows':         one('import', 200, 'imports:read', MANAGED),
   'GET /imports/:id/rejected.csv': one('import', 200, 'imports:read', MANAGED),
+  'GET /imports/:id/events':       one('import', 200, 'imports:read', MANAGED),
+  'GET /imports/:id/preview':      one('openImport', 200, 'imports:read', MANAGED),
+  'PUT /imports/:id/mapping':      one('openImport', 200, 'imports:write', MANAGED, mapping),
+  'POST /imports/:id/start':       one('openImport', 202, 'imports:write', MANAGED, nothing),
   'POST /imports/:id/cancel':      one('openImport', 202, 'imports:write', MANAGED),
+  'GET /import-mappings':          list('savedMapping', 'imports:read', MANAGED),
+  'POST /import-mappings':         act(201, 'imports:write', MANAGED, savedMapping),
+  'GET /import-mappings/:id':      one('savedMapping', 200, 'imports:read', MANAGED),
+  'DELETE /import-mappings/:id':   one('savedMapping', 204, 'imports:write', MANAGED),
   'GET /csv/logs':                 list('import', 'imports:read', MANAGED),
   'POST /csv/upload':              act(202, 'imports:write', MANAGED, nothing, { form: true }),
 

@@ -8,6 +8,7 @@ const OWNERS: Partial<Record<Subject, string>> = {
   lead: 'SELECT id, created_by AS creator, assigned_to AS assignee FROM leads',
   customer: 'SELECT id, created_by AS creator, owner_id AS assignee FROM customers',
   import: 'SELECT id, created_by AS creator FROM imports',
+  savedMapping: 'SELECT id, created_by AS creator FROM import_mappings',
   session: 'SELECT id, user_id AS creator FROM sessions WHERE revoked_at IS NULL',
   apiKey: 'SELECT id, user_id AS creator FROM api_keys WHERE revoked_at IS NULL',
   leadField: `SELECT id, changed_by AS creator FROM custom_fields WHERE noun = 'leads'`,

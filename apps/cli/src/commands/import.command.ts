@@ -32,7 +32,7 @@ const OPEN = ['analyzing', 'importing'];
 /** Imports a file without a server (or beside one), with a progress bar and a summary. */
 export const importCommand = () =>
   new Command('import')
-    .description('import a CSV or TSV file; rejected rows are written beside it')
+    .description('import a CSV, TSV or XLSX file; rejected rows are written beside it')
     .argument('<file>', 'the file')
     .addOption(
       new Option('--target <target>', 'what the rows become').choices([...IMPORT_TARGETS]).makeOptionMandatory(),

@@ -169,6 +169,12 @@ export class AuthService {
     return principal;
   }
 
+  /** A user as who acts without a session, for work that goes on in their name; null when they are gone or suspended. */
+  async principalOf(userId: number): Promise<Principal | null> {
+    const user = await this.usersRepository.find(userId);
+    return user?.active ? { userId, role: user.role, teamId: user.teamId, sessionId: null } : null;
+  }
+
   /** Whether there is such a user, active. */
   async userExists(id: number): Promise<boolean> {
     return (await this.usersRepository.find(id))?.active ?? false;

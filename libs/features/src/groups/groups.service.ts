@@ -45,6 +45,11 @@ export class GroupsService {
     return this.countedOne(principal, group);
   }
 
+  /** Whether there is such a group that the caller may put records into. */
+  async isAddable(principal: Principal, id: number): Promise<boolean> {
+    return (await this.repository.records.find(id, visibleGroups(principal, 'groups:write'))) !== null;
+  }
+
   /** @throws 422 `validation-failed` or `team-unknown`, 403 `team-forbidden`, 409 `duplicate` when the name is taken */
   async create(principal: Principal, body: GroupInput): Promise<CountedGroup> {
     const fields = check(body);

@@ -11,11 +11,13 @@ import { Outbox } from '@muster/platform/outbox/outbox';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { type Storage, STORAGE } from '@muster/platform/storage/storage';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
-import { stageCsv } from '@muster/platform/tabular/staging';
+import { stageCsv, type StagedCsv } from '@muster/platform/tabular/staging';
 import { TabularError } from '@muster/platform/tabular/tabular-error';
+import { stageWorkbook, type StagedWorkbook } from '@muster/platform/tabular/xlsx/stage-workbook';
 import { AuditService } from '../audit/audit.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { customTargets, missingCustomFields, suggestCustomFields } from './imports.custom-fields';
+import { ImportMappingsService } from './import-mappings.service';
 import { Analysis, Import, ImportTarget } from './imports.entity';
 import { importStarted } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
@@ -25,6 +27,8 @@ import { ClaimedImport, ImportsRepository } from './imports.repository';
 
 /** How much of the file one chunk may hold on average, in bytes: a worker has a few chunks in memory. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
+
+type Staged = StagedCsv | StagedWorkbook;
 
 /** The file cannot be imported as it is; the import fails with this code. */
 export class ImportRefused extends Error {
@@ -52,6 +56,7 @@ export class ImportsAnalyzeService {
     private readonly audit: AuditService,
     private readonly finisher: ImportsFinishService,
     private readonly customFields: CustomFieldsService,
+    private readonly mappings: ImportMappingsService,
   ) {}
 
   /** Stages and profiles the file; starts the import when it may and the mapping is complete. @throws {ImportRefused} */
@@ -80,12 +85,17 @@ export class ImportsAnalyzeService {
     }
   }
 
-  private async stage(source: string, parquet: string, { options }: Import, signal: AbortSignal) {
+  private async stage(source: string, parquet: string, work: Import, signal: AbortSignal): Promise<Staged> {
+    const { options } = work;
+    const { maxRows } = this.config.imports;
     try {
+      if (work.fileKey.endsWith('.xlsx')) {
+        return await stageWorkbook(source, parquet, { sheet: options.sheet, maxRows, signal });
+      }
       return await stageCsv(source, parquet, {
         delimiter: options.delimiter,
         encoding: options.encoding as never,
-        maxRows: this.config.imports.maxRows,
+        maxRows,
         signal,
       });
     } catch (error) {
@@ -94,13 +104,15 @@ export class ImportsAnalyzeService {
     }
   }
 
-  private async profile(parquet: string, staged: Awaited<ReturnType<typeof stageCsv>>, work: Import) {
+  private async profile(parquet: string, staged: Staged, work: Import) {
     const table = await StagedTable.open(parquet, staged.columns.length);
     try {
       const profiles = await table.profile();
       const columns = staged.columns.map((name, index) => ({ name, ...profiles[index] }));
       const fields = await this.customFields.current(work.target);
-      const suggestions = suggestCustomFields(fields, suggestMapping(work.target, columns));
+      const suggestions =
+        (await this.mappings.suggest(work, staged.columns, fields)) ??
+        suggestCustomFields(fields, suggestMapping(work.target, columns));
       const mapping = work.mapping
         ? checkMapping(work.target, staged.columns, work.mapping, customTargets(fields))
         : Object.fromEntries(suggestions.map(({ column, target }) => [column, target]));
@@ -110,14 +122,16 @@ export class ImportsAnalyzeService {
           suggestedTarget: suggestions[index].target,
           confidence: suggestions[index].confidence,
         })),
-        encoding: staged.encoding,
-        delimiter: staged.delimiter,
+        ...('sheet' in staged
+          ? { sheet: staged.sheet, sheets: staged.sheets }
+          : { encoding: staged.encoding, delimiter: staged.delimiter }),
         warnings: staged.warnings,
         duplicateRows: 0,
         missing: [...missingRequired(work.target, mapping), ...missingCustomFields(fields, mapping)],
       };
-      const sharing = await table.laterSharers(identityKeys(mappedColumns(analysis, mapping)));
-      this.plans.remember(work.id, sharing);
+      const keys = identityKeys(mappedColumns(analysis, mapping));
+      const sharing = await table.laterSharers(keys);
+      this.plans.remember(work.id, keys, sharing);
       analysis.duplicateRows = sharing.length;
       return { analysis, mapping };
     } finally {

@@ -18,6 +18,10 @@ interface StagedRow {
   cells: Cell[];
 }
 
+/** What is wrong with a staged row; null adds its values to the buffer. What is wrong with its form already never reaches the checker. */
+export const checkRow = ({ row, issue, detail, cells }: StagedRow, check: RowChecker, buffer: BulkBuffer) =>
+  issue ? [{ field: '', code: issue, message: detail ?? issue }] : check(row, cells, buffer);
+
 /** The checked rows of one chunk: the values of those that may be stored, and the errors of the others. */
 export class ImportBatch {
   /** Every row of the chunk, rising. */
@@ -38,11 +42,11 @@ export class ImportBatch {
     this.customFieldsAt = columns.indexOf('custom_fields');
   }
 
-  /** Checks a staged row. What is wrong with its form already never reaches the checker. */
-  add({ row, issue, detail, cells }: StagedRow, check: RowChecker): void {
-    this.rows.push(row);
-    const errors = issue ? [{ field: '', code: issue, message: detail ?? issue }] : check(row, cells, this.buffer);
-    if (errors) this.errors.set(row, errors);
+  /** Checks a staged row. */
+  add(staged: StagedRow, check: RowChecker): void {
+    this.rows.push(staged.row);
+    const errors = checkRow(staged, check, this.buffer);
+    if (errors) this.errors.set(staged.row, errors);
   }
 
   /** Every row with its errors, in order; null for one that may be stored. */

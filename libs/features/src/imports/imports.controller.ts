@@ -1,9 +1,23 @@
 import { Readable } from 'node:stream';
-import { Controller, Get, HttpCode, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+  StreamableFile,
+} from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '@muster/core/principal';
 import { Allow, Caller, Limited } from '@muster/platform/http/access';
+import { AuthService } from '../auth/auth.service';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import {
   AnalysisView,
@@ -15,8 +29,12 @@ import {
   ListImportsQuery,
   ListRowsQuery,
 } from './imports.dto';
+import { ImportsPreviewService } from './imports.preview.service';
 import { ImportsRowsService } from './imports.rows.service';
 import { ImportsService } from './imports.service';
+import { MappingInput, MappingView, PreviewPage, PreviewQuery, StartImportInput } from './imports.steps.dto';
+import { ImportsStepsService } from './imports.steps.service';
+import { ImportsStreamService } from './imports.stream.service';
 import { ImportsUpload, uploadForm } from './imports.upload';
 
 @ApiTags('imports')
@@ -27,6 +45,10 @@ export class ImportsController {
     private readonly imports: ImportsService,
     private readonly rows: ImportsRowsService,
     private readonly upload: ImportsUpload,
+    private readonly steps: ImportsStepsService,
+    private readonly preview: ImportsPreviewService,
+    private readonly streams: ImportsStreamService,
+    private readonly auth: AuthService,
   ) {}
 
   /** Uploads a file; it is analyzed, mapped and, when the mapping is complete, imported. Several files make several imports. */
@@ -59,6 +81,69 @@ export class ImportsController {
   @Allow('imports:read')
   analysis(@Caller() caller: Principal, @Param('id', RecordIdPipe) id: number): Promise<AnalysisView> {
     return this.imports.analysis(caller, id);
+  }
+
+  /** Replaces the mapping of an import that waits in `ready`. Columns that it does not name are left out. */
+  @Put(':id/mapping')
+  @Allow('imports:write')
+  setMapping(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Body() body: MappingInput,
+  ): Promise<MappingView> {
+    return this.steps.setMapping(caller, id, body);
+  }
+
+  /**
+   * A page of the file as it would be imported under the current mapping, while the import waits in `ready`. What is a duplicate of a
+   * stored record may be up to ten minutes old.
+   */
+  @Get(':id/preview')
+  @Allow('imports:read')
+  previewPage(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Query() query: PreviewQuery,
+  ): Promise<PreviewPage> {
+    return this.preview.page(caller, id, query);
+  }
+
+  /** Starts an import that waits in `ready`. */
+  @Post(':id/start')
+  @HttpCode(202)
+  @Allow('imports:write')
+  start(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Body() body: StartImportInput,
+  ): Promise<ImportAccepted> {
+    return this.steps.start(caller, id, body);
+  }
+
+  /**
+   * Server-sent events until the import has ended: `progress` ({processed, total, rowsPerSecond, etaSeconds, counts}) and `status`
+   * ({status, error}). With `Last-Event-ID` the newest state comes at once, if it is newer; 204 when the end was told already.
+   */
+  @Get(':id/events')
+  @Allow('imports:read')
+  @ApiProduces('text/event-stream')
+  @ApiOkResponse({ schema: { type: 'string' } })
+  async events(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Headers('last-event-id') lastEventId?: string,
+  ): Promise<StreamableFile | undefined> {
+    const bearer = request.headers.authorization!.split(/ +/)[1];
+    const events = await this.streams.listen(caller, id, lastEventId, () => this.auth.authenticate(bearer));
+    if (!events) {
+      reply.status(204);
+      return undefined;
+    }
+    // Proxies that collect answers would hold the events back.
+    reply.header('x-accel-buffering', 'no');
+    return new StreamableFile(events, { type: 'text/event-stream; charset=utf-8' });
   }
 
   /** The ledger: what became of each row, with its cells. */

@@ -1,9 +1,10 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { Allow, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
-import { DUPLICATE_POLICIES, IMPORT_STATUSES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
-import type { DuplicatePolicy, ImportStatus, ImportTarget, Outcome } from './imports.entity';
+import { IMPORT_STATUSES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
+import type { ImportStatus, ImportTarget, Outcome } from './imports.entity';
+import { RunOptionsInput } from './imports.steps.dto';
 
 /** The property behind each name that the list of imports is sorted by. */
 export const IMPORT_SORT_FIELDS = { createdAt: 'createdAt' } as const;
@@ -171,6 +172,10 @@ export class AnalysisView {
   columns?: ColumnView[];
   encoding?: string;
   delimiter?: string;
+  /** Of a workbook: the sheet that was read. */
+  sheet?: string;
+  /** Of a workbook: the names of all its sheets. */
+  sheets?: string[];
   warnings?: AnalysisWarning[];
   /** Rows that seem to share an e-mail or phone with an earlier row. */
   duplicateRows?: number;
@@ -197,7 +202,7 @@ export class CreateImportFields {
 }
 
 /** The JSON of the field `options`. */
-export class ImportOptionsInput {
+export class ImportOptionsInput extends RunOptionsInput {
   @IsIn([',', ';', '\t', '|', 'tab'])
   @IsOptional()
   delimiter?: ',' | ';' | '\t' | '|' | 'tab';
@@ -206,23 +211,16 @@ export class ImportOptionsInput {
   @IsOptional()
   encoding?: string;
 
-  @IsIn(DUPLICATE_POLICIES)
+  /** Of a workbook: the name of the sheet, or its place from 1; the first visible one by default. */
+  @Allow()
   @IsOptional()
-  duplicates?: DuplicatePolicy;
+  @ApiPropertyOptional({ oneOf: [{ type: 'string' }, { type: 'integer', minimum: 1 }] })
+  sheet?: string | number;
 
   @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toUpperCase() : value))
   @IsString()
   @IsOptional()
   defaultRegion?: string;
-
-  @IsString({ each: true })
-  @IsOptional()
-  tags?: string[];
-
-  @IsInt()
-  @Min(1)
-  @IsOptional()
-  assignTo?: number;
 
   @IsIn([true, false])
   @IsOptional()

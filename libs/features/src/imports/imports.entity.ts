@@ -13,18 +13,27 @@ export type Outcome = (typeof OUTCOMES)[number];
 export const DUPLICATE_POLICIES = ['reject', 'skip'] as const;
 export type DuplicatePolicy = (typeof DUPLICATE_POLICIES)[number];
 
+export const IMPORT_EVENTS = ['summary', 'silent'] as const;
+export type ImportEvents = (typeof IMPORT_EVENTS)[number];
+
 /** What a client may ask of an import. */
 export interface ImportOptions {
   delimiter?: ',' | ';' | '\t' | '|';
   encoding?: string;
+  /** Of a workbook: the name of the sheet, or its place from 1. */
+  sheet?: string | number;
   /** What happens to a row whose e-mail or phone is taken. */
   duplicates: DuplicatePolicy;
   /** ISO country of phone numbers without a country code. */
   defaultRegion: string;
   /** Added to every record that is created. */
   tags: string[];
-  /** The user to whom every created record is assigned. */
-  assignTo?: number;
+  /** The user to whom every created record is assigned; of several, row by row in turn. */
+  assignTo?: number | number[];
+  /** The group that every created record goes into. */
+  groupId?: number;
+  /** Whether the end of the import is said to who listens; without it, it is. */
+  events?: ImportEvents;
   /** Whether columns that nobody mapped go into the record's metadata. */
   keepUnmapped: boolean;
 }
@@ -44,8 +53,12 @@ export interface ColumnProfile {
 /** What the analysis found. */
 export interface Analysis {
   columns: ColumnProfile[];
-  encoding: string;
-  delimiter: string;
+  /** Of a text file. */
+  encoding?: string;
+  delimiter?: string;
+  /** Of a workbook: the sheet that was read, and the names of all. */
+  sheet?: string;
+  sheets?: string[];
   warnings: { code: string; message: string; column?: string }[];
   /** Rows that share an e-mail or phone with an earlier row, as far as a quick look tells. */
   duplicateRows: number;
@@ -191,4 +204,38 @@ export const importLedgerTable: TableDefinition = {
   indexes: [{ name: 'ix_import_ledger_outcome', columns: ['importId', 'outcome', 'firstRow', 'lastRow'] }],
 };
 
-export const importTables = [importTable, importChunkTable, importLedgerTable];
+/** A mapping that was saved by name, for files with the same header. */
+export interface SavedMapping {
+  id: number;
+  name: string;
+  /** The name as names are compared: whatever the case and the spaces. Unique among those of its owner. */
+  nameKey: string;
+  target: ImportTarget;
+  mapping: Record<string, string | null>;
+  /** Equal for equal sets of column names. */
+  headerHash: string;
+  createdBy: number;
+  createdAt: Date;
+}
+
+export const savedMappingTable: TableDefinition = {
+  name: 'import_mappings',
+  key: ['id'],
+  columns: {
+    id: column.serial(),
+    name: column.text(100),
+    nameKey: column.text(200),
+    target: column.text(20),
+    mapping: column.json(),
+    headerHash: column.text(64),
+    createdBy: column.id(),
+    createdAt: column.time(),
+  },
+  indexes: [
+    { name: 'uq_import_mappings_name', columns: ['createdBy', 'nameKey'], unique: true },
+    { name: 'ix_import_mappings_header', columns: ['headerHash', 'target'] },
+    { name: 'ix_import_mappings_created', columns: ['createdAt', 'id'] },
+  ],
+};
+
+export const importTables = [importTable, importChunkTable, importLedgerTable, savedMappingTable];

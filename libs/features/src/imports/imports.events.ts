@@ -43,3 +43,27 @@ export const importEnded = defineEvent(
     code: text("Why, as in the import's `error.code`."),
   },
 );
+
+export const importMappingChanged = defineEvent('import.mapping-changed', 'The mapping of an import was replaced.', {
+  importId,
+  target,
+});
+
+const mappingId = integer('The saved mapping.');
+const actorId = integer('The user who did it.');
+
+export const importMappingCreated = defineEvent('import-mapping.created', 'A mapping was saved by name.', {
+  id: mappingId,
+  actorId,
+});
+
+export const importMappingUpdated = defineEvent(
+  'import-mapping.updated',
+  'A saved mapping was replaced by one that was saved under its name.',
+  { id: mappingId, actorId },
+);
+
+export const importMappingDeleted = defineEvent('import-mapping.deleted', 'A saved mapping is gone.', {
+  id: mappingId,
+  actorId,
+});

@@ -41,14 +41,14 @@ export class ImportsFinishService {
   }
 
   /** Says that an import is complete, to the audit log and to who listens. */
-  async sayCompleted(tx: Tx, { id, target, fileName }: Import, counts: OutcomeCounts): Promise<void> {
+  async sayCompleted(tx: Tx, { id, target, fileName, options }: Import, counts: OutcomeCounts): Promise<void> {
     await this.audit.record(tx, null, {
       action: 'import.completed',
       subjectId: id,
       before: { status: 'importing' },
       after: { status: 'completed', target, fileName, counts },
     });
-    await this.outbox.add(tx, importCompleted, { importId: id, target, counts });
+    if (options.events !== 'silent') await this.outbox.add(tx, importCompleted, { importId: id, target, counts });
   }
 
   /**
@@ -71,13 +71,14 @@ export class ImportsFinishService {
       if (!(await this.repository.end(tx, importId, status, error))) return false;
       if (work.totalRows !== null) await this.ledger.fillGaps(tx, importId, work.totalRows, 'skipped', [reason]);
       const counts = (await this.ledger.countsIn(tx, [importId])).get(importId)!;
-      const { target, fileName } = work;
+      const { target, fileName, options } = work;
       await this.audit.record(tx, actor, {
         action: `import.${status}`,
         subjectId: importId,
         before: { status: work.status },
         after: { status, target, fileName, counts, ...(error ? { error } : {}) },
       });
+      if (options.events === 'silent') return true;
       await this.outbox.add(tx, importEnded, { importId, target, status, code: error?.code ?? code });
       return true;
     });

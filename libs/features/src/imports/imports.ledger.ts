@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
+import { RowRanges } from './imports.ranges';
 import { ImportTarget, LedgerEntry, Outcome, OUTCOMES } from './imports.entity';
 
 /** How many entries one INSERT carries; six values each stay within every database's limit. */
@@ -141,6 +142,15 @@ export class ImportLedger {
       next = Number(last_row) + 1;
     }
     await this.add(tx, gaps);
+  }
+
+  /** The rows that have an outcome. */
+  async rowsWith(importId: number, outcome: Outcome): Promise<RowRanges> {
+    const rows = await this.database.query<{ first_row: number; last_row: number }>(
+      'SELECT first_row, last_row FROM import_ledger WHERE import_id = ? AND outcome = ? ORDER BY first_row',
+      [importId, outcome],
+    );
+    return RowRanges.of(rows.map(({ first_row, last_row }) => ({ first: Number(first_row), last: Number(last_row) })));
   }
 
   /** Which of these records of a target the condition holds for. */

@@ -12,9 +12,11 @@ import { CustomersService } from '../customers/customers.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { LeadsModule } from '../leads/leads.module';
 import { LeadsService } from '../leads/leads.service';
+import { Memberships } from '../contacts/contacts.memberships.service';
 import { Import } from './imports.entity';
 import { ImportLedger, RowOutcome } from './imports.ledger';
 import { planChunks } from './imports.plans';
+import { RowRanges } from './imports.ranges';
 import { ImportsRepository } from './imports.repository';
 import { ImportsRunService } from './imports.run.service';
 import { TARGET_TABLES } from './imports.targets';
@@ -76,7 +78,15 @@ describe.each(['leads', 'customers'] as const)('equal e-mails and phones of %s, 
     ledger = new ImportLedger(services.database);
     const { database, transactions } = services;
     const customFields = services.get(CustomFieldsService);
-    runner = new ImportsRunService(database, transactions, repository, ledger, new Outbox(), customFields);
+    runner = new ImportsRunService(
+      database,
+      transactions,
+      repository,
+      ledger,
+      new Outbox(),
+      customFields,
+      new Memberships(database),
+    );
     directory = lendDirectory();
     manager = await services.addUser('manager', await services.addTeam());
   });
@@ -123,7 +133,7 @@ describe.each(['leads', 'customers'] as const)('equal e-mails and phones of %s, 
     const target = TARGET_TABLES[noun];
     const targets = [noun === 'leads' ? 'name' : 'fullName', field, other];
     const plan = {
-      ...{ work, target, staged, columns: [0, 1, 2], sharing },
+      ...{ work, target, staged, columns: [0, 1, 2], sharing, excluded: RowRanges.none },
       checker: (fields: Parameters<typeof target.checker>[3]) => target.checker(work, targets, [], fields),
     };
     const { skipLocked } = services.database.dialect;

@@ -6,6 +6,7 @@ import { checkObject } from '@muster/platform/http/validation';
 import { isCustomTarget } from './imports.custom-fields';
 import { CreateImportFields, ImportOptionsInput } from './imports.dto';
 import { ImportOptions } from './imports.entity';
+import { RunOptionsInput } from './imports.steps.dto';
 
 /** What was asked for with an upload, checked. */
 export interface ImportRequest {
@@ -35,17 +36,41 @@ export function readOptions(given: unknown, defaultRegion: string): ImportOption
   if (!(getCountries() as string[]).includes(region)) {
     throw refused('options.defaultRegion', 'country-invalid', 'must be an ISO country code such as US');
   }
-  const tags = checkTags(input.tags ?? []);
-  if ('code' in tags) throw refused('options.tags', tags.code, tags.message);
   return {
     ...(input.delimiter ? { delimiter: input.delimiter === 'tab' ? ('\t' as const) : input.delimiter } : {}),
     ...(input.encoding ? { encoding: input.encoding } : {}),
-    ...(input.assignTo ? { assignTo: input.assignTo } : {}),
-    duplicates: input.duplicates ?? 'reject',
+    ...(input.sheet === undefined || input.sheet === null ? {} : { sheet: checkSheet(input.sheet) }),
+    duplicates: 'reject',
+    tags: [],
+    ...readRunOptions(input, 'options.'),
     defaultRegion: region,
-    tags: tags.value,
     keepUnmapped: input.keepUnmapped ?? false,
   };
+}
+
+/**
+ * The options of a checked body that say how rows become records; those that it leaves out are not there.
+ * @param path what stands before the names of its properties in errors
+ * @throws 422 `validation-failed`
+ */
+export function readRunOptions(input: RunOptionsInput, path = ''): Partial<ImportOptions> {
+  const options: Partial<ImportOptions> = {};
+  if (input.tags) {
+    const tags = checkTags(input.tags);
+    if ('code' in tags) throw refused(`${path}tags`, tags.code, tags.message);
+    options.tags = tags.value;
+  }
+  if (input.duplicates) options.duplicates = input.duplicates;
+  if (input.assignTo) options.assignTo = input.assignTo;
+  if (input.groupId) options.groupId = input.groupId;
+  if (input.events) options.events = input.events;
+  return options;
+}
+
+function checkSheet(sheet: unknown): string | number {
+  const named = typeof sheet === 'string' && sheet !== '' && sheet.length <= 255;
+  if (named || (typeof sheet === 'number' && Number.isSafeInteger(sheet) && sheet >= 1)) return sheet;
+  throw refused('options.sheet', 'sheet-invalid', 'must be the name of a sheet, or its place from 1');
 }
 
 function readMapping(target: CreateImportFields['target'], given: unknown): Record<string, string | null> {

@@ -2,12 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { FieldSet } from '@muster/core/contact/custom-fields';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { LocalFiles } from '@muster/platform/storage/local-files';
+import { ImportLedger } from './imports.ledger';
+import { RowRanges } from './imports.ranges';
 import { Analysis, ChunkKind, Import, ImportChunk } from './imports.entity';
 import { ImportsRepository } from './imports.repository';
 import { RowChecker, TARGET_TABLES, TargetTable } from './imports.targets';
 
 /** How many imports a process keeps open at a time. */
 const OPEN_PLANS = 4;
+/** Of how many it knows the rows that share; each may take four bytes a row. */
+const KNOWN_SHARING = 8;
 
 /** Everything about one running import that does not change from chunk to chunk. */
 export interface ImportPlan {
@@ -20,6 +24,8 @@ export interface ImportPlan {
   checker(fields: FieldSet): RowChecker;
   /** Rows that share an e-mail or phone with an earlier row, rising; empty when one chunk holds the whole file. */
   sharing: Uint32Array;
+  /** Rows that the client left out: they have their outcome already. */
+  excluded: RowRanges;
 }
 
 /** The mapping as positions: column index to target. */
@@ -33,10 +39,16 @@ export function mappedColumns(
   });
 }
 
+/** Columns that hold the same kind of value. */
+export interface IdentityKey {
+  columns: number[];
+  fold: 'text' | 'digits';
+}
+
+const sharingName = (importId: number, keys?: IdentityKey[]) => `${importId}/${keys ? JSON.stringify(keys) : ''}`;
+
 /** What makes two rows the same person, in the words of {@link StagedTable.laterSharers}. */
-export function identityKeys(
-  mapped: { index: number; target: string }[],
-): { columns: number[]; fold: 'text' | 'digits' }[] {
+export function identityKeys(mapped: { index: number; target: string }[]): IdentityKey[] {
   const columnsOf = (target: string) => mapped.filter((entry) => entry.target === target).map(({ index }) => index);
   return [
     { columns: columnsOf('email'), fold: 'text' as const },
@@ -65,11 +77,12 @@ export function planChunks(importId: number, totalRows: number, batchRows: numbe
 @Injectable()
 export class ImportPlans {
   private readonly plans = new Map<number, Promise<ImportPlan>>();
-  private readonly sharing = new Map<number, Uint32Array>();
+  private readonly sharing = new Map<string, Uint32Array>();
 
   constructor(
     private readonly files: LocalFiles,
     private readonly repository: ImportsRepository,
+    private readonly ledger: ImportLedger,
   ) {}
 
   get(importId: number): Promise<ImportPlan> {
@@ -82,33 +95,41 @@ export class ImportPlans {
     return plan;
   }
 
-  /** Keeps what the analysis found, for the planning that follows. */
-  remember(importId: number, sharing: Uint32Array): void {
-    this.sharing.set(importId, sharing);
+  /** Keeps what was found under a mapping, for the planning that follows. */
+  remember(importId: number, keys: IdentityKey[], sharing: Uint32Array): void {
+    const name = sharingName(importId, keys);
+    this.sharing.delete(name);
+    this.sharing.set(name, sharing);
+    for (const oldest of this.sharing.keys()) {
+      if (this.sharing.size <= KNOWN_SHARING) return;
+      this.sharing.delete(oldest);
+    }
   }
 
   /** The rows of an import which share an e-mail or phone with an earlier row. */
   async sharingOf(work: Import): Promise<Uint32Array> {
-    const known = this.sharing.get(work.id);
+    const keys = identityKeys(mappedColumns(work.analysis!, work.mapping!));
+    const known = this.sharing.get(sharingName(work.id, keys));
     if (known) return known;
     const staged = await this.stagedTable(work);
     try {
-      const sharing = await staged.laterSharers(identityKeys(mappedColumns(work.analysis!, work.mapping!)));
-      this.remember(work.id, sharing);
+      const sharing = await staged.laterSharers(keys);
+      this.remember(work.id, keys, sharing);
       return sharing;
     } finally {
       await staged.close();
     }
   }
 
-  private async stagedTable({ stagedKey, analysis }: Import): Promise<StagedTable> {
+  async stagedTable({ stagedKey, analysis }: Import): Promise<StagedTable> {
     return StagedTable.open(await this.files.copyOf(stagedKey!), analysis!.columns.length);
   }
 
   async forget(importId: number): Promise<void> {
     const plan = this.plans.get(importId);
     this.plans.delete(importId);
-    this.sharing.delete(importId);
+    const prefix = sharingName(importId);
+    for (const name of this.sharing.keys()) if (name.startsWith(prefix)) this.sharing.delete(name);
     await (await plan?.catch(() => undefined))?.staged.close();
   }
 
@@ -121,23 +142,31 @@ export class ImportPlans {
 
   private async open(importId: number): Promise<ImportPlan> {
     const work = (await this.repository.find(importId))!;
-    const analysis = work.analysis!;
-    const mapped = mappedColumns(analysis, work.mapping!);
-    const kept = work.options.keepUnmapped
-      ? analysis.columns.map((_, index) => index).filter((index) => !mapped.some((entry) => entry.index === index))
-      : [];
-    const target = TARGET_TABLES[work.target];
-    const targets = mapped.map((entry) => entry.target);
-    const unmapped = kept.map((index) => analysis.columns[index].name);
     return {
-      work,
-      target,
+      ...rowReading(work),
       staged: await this.stagedTable(work),
-      columns: [...mapped.map(({ index }) => index), ...kept],
-      checker: (fields) => target.checker(work, targets, unmapped, fields),
       sharing: await this.sharingOf(work),
+      excluded: await this.ledger.rowsWith(importId, 'excluded'),
     };
   }
+}
+
+/** How the rows of an import are read and checked under its mapping: the same for who imports them and who only looks. */
+export function rowReading(work: Import): Pick<ImportPlan, 'work' | 'target' | 'columns' | 'checker'> {
+  const analysis = work.analysis!;
+  const mapped = mappedColumns(analysis, work.mapping!);
+  const kept = work.options.keepUnmapped
+    ? analysis.columns.map((_, index) => index).filter((index) => !mapped.some((entry) => entry.index === index))
+    : [];
+  const target = TARGET_TABLES[work.target];
+  const targets = mapped.map((entry) => entry.target);
+  const unmapped = kept.map((index) => analysis.columns[index].name);
+  return {
+    work,
+    target,
+    columns: [...mapped.map(({ index }) => index), ...kept],
+    checker: (fields) => target.checker(work, targets, unmapped, fields),
+  };
 }
 
 /** The rows of a chunk, of all those in its range: see {@link ChunkKind}. */

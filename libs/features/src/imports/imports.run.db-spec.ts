@@ -10,10 +10,12 @@ import { lendDirectory, Lent } from '@muster/testing/profile';
 import { CustomFieldIndex } from '../custom-fields/custom-fields.index.repository';
 import { CustomFieldsRepository } from '../custom-fields/custom-fields.repository';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
+import { Memberships } from '../contacts/contacts.memberships.service';
 import { Import } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger } from './imports.ledger';
 import { ImportPlan, planChunks } from './imports.plans';
+import { RowRanges } from './imports.ranges';
 import { ClaimedChunk, ImportsRepository } from './imports.repository';
 import { ChunkLost, ImportsRunService } from './imports.run.service';
 import { TARGET_TABLES } from './imports.targets';
@@ -37,7 +39,15 @@ describe('running an import', () => {
       new CustomFieldsRepository(store.database),
       new CustomFieldIndex(store.database),
     );
-    runner = new ImportsRunService(store.database, store.transactions, repository, ledger, outbox, customFields);
+    runner = new ImportsRunService(
+      store.database,
+      store.transactions,
+      repository,
+      ledger,
+      outbox,
+      customFields,
+      new Memberships(store.database),
+    );
     finisher = new ImportsFinishService(store.transactions, repository, ledger, outbox, buildAudit(store));
   });
   afterAll(async () => {
@@ -96,6 +106,7 @@ describe('running an import', () => {
       columns: [0, 1, 2],
       checker: (fields) => TARGET_TABLES.leads.checker(work, ['name', 'email', 'phone'], [], fields),
       sharing,
+      excluded: RowRanges.none,
     };
   }
 

@@ -4,6 +4,7 @@ import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
 import { Outbox } from '@muster/platform/outbox/outbox';
+import { Memberships } from '../contacts/contacts.memberships.service';
 import { queueForSearch } from '../contacts/contacts.search.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { ImportBatch, RowDraft } from './imports.batch';
@@ -47,6 +48,7 @@ export class ImportsRunService {
     private readonly ledger: ImportLedger,
     private readonly outbox: Outbox,
     private readonly customFields: CustomFieldsService,
+    private readonly memberships: Memberships,
   ) {}
 
   /** @throws {ChunkLost} when the chunk is no longer ours */
@@ -71,7 +73,7 @@ export class ImportsRunService {
     const batch = new ImportBatch(plan.target, this.database.dialect.bulkBuffer(), fields);
     const check = plan.checker(fields);
     const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
-    for (const row of staged) if (mine(row.row)) batch.add(row, check);
+    for (const row of staged) if (mine(row.row) && !plan.excluded.has(row.row)) batch.add(row, check);
     return batch;
   }
 
@@ -83,7 +85,9 @@ export class ImportsRunService {
     const entries = toEntries(chunk.importId, outcomes);
     const counts = countsOf(entries);
     await this.ledger.add(tx, entries);
-    await queueForSearch(tx, this.database, plan.target.table, createdIds(plan.work, entries));
+    const created = createdIds(plan.work, entries);
+    await queueForSearch(tx, this.database, plan.target.table, created);
+    await this.addToGroup(tx, plan, created);
     const { importId, seq, firstRow, lastRow } = chunk;
     await this.outbox.add(tx, importBatchCommitted, {
       importId,
@@ -127,6 +131,15 @@ export class ImportsRunService {
     }
     await this.mirror(tx, plan, batch, conflicts);
     return outcomesOf(plan.work, batch, conflicts);
+  }
+
+  /** Holds the group until the commit, so it comes late. A group that is gone meanwhile takes no one. */
+  private async addToGroup(tx: Tx, { work, target }: ImportPlan, created: IdRange[]): Promise<void> {
+    if (work.options.groupId === undefined) return;
+    const ids = created.flatMap(({ firstId, lastId }) =>
+      Array.from({ length: lastId - firstId + 1 }, (_, index) => firstId + index),
+    );
+    await this.memberships.add(tx, work.options.groupId, target.table, ids, work.createdBy);
   }
 
   private async mirror(
@@ -186,8 +199,13 @@ export class ImportsRunService {
 
 const recordIdOf = (work: Import, row: number) => work.recordBase! + row - 1;
 
+interface IdRange {
+  firstId: number;
+  lastId: number;
+}
+
 /** The records that a chunk made, as ranges of ids. */
-const createdIds = (work: Import, entries: LedgerEntry[]) =>
+const createdIds = (work: Import, entries: LedgerEntry[]): IdRange[] =>
   entries
     .filter(({ outcome }) => outcome === 'created')
     .map(({ firstRow, lastRow }) => ({ firstId: recordIdOf(work, firstRow), lastId: recordIdOf(work, lastRow) }));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import { conflict, invalid, notFound, unsupportedType } from '@muster/core/errors';
+import { conflict, invalid, notFound, tooLarge, unsupportedType } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Principal } from '@muster/core/principal';
 import { Transactions } from '@muster/platform/database/transactions';
@@ -10,14 +10,16 @@ import { currentRequestId } from '@muster/platform/observability/request-context
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { type Storage, STORAGE } from '@muster/platform/storage/storage';
 import { sniffFile } from '@muster/platform/tabular/sniff';
+import { TabularError } from '@muster/platform/tabular/tabular-error';
+import { inspectWorkbook, refuseCompoundFile } from '@muster/platform/tabular/xlsx/inspect';
 import { AuditService } from '../audit/audit.service';
-import { AuthService } from '../auth/auth.service';
 import { AnalysisView, ImportView, ListImportsQuery } from './imports.dto';
 import { Import } from './imports.entity';
 import { importCreated } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger, noCounts, OutcomeCounts, sumOf } from './imports.ledger';
 import { ImportRequest } from './imports.options';
+import { ImportsOptionsService } from './imports.options.service';
 import { visibleImports } from './imports.policy';
 import { ImportsRepository } from './imports.repository';
 
@@ -43,20 +45,21 @@ export class ImportsService {
     private readonly ledger: ImportLedger,
     private readonly outbox: Outbox,
     private readonly audit: AuditService,
-    private readonly auth: AuthService,
+    private readonly options: ImportsOptionsService,
     private readonly finisher: ImportsFinishService,
   ) {}
 
   /**
    * Keeps a received file and lets the worker analyze it. The temporary file is used up.
-   * @throws 422 `import-empty`, 415 `file-type-unsupported`
+   * @throws 415 `file-type-unsupported`, `file-encrypted`, `file-macro`; 413 `file-too-large`; 422 `import-empty`, `file-malformed`,
+   *   `sheet-unknown`
    */
   async create(principal: Principal, file: ReceivedFile, request: ImportRequest): Promise<Import> {
-    const fileKey = `uploads/${randomUUID()}.csv`;
+    let fileKey: string;
     try {
-      const { assignTo } = request.options;
-      if (assignTo) await this.auth.assignableTo(principal, assignTo, `${request.target}:assign`);
-      await this.checkContent(file);
+      await this.options.check(principal, request.target, request.options);
+      const kind = await this.checkContent(file, request.options.sheet);
+      fileKey = `uploads/${randomUUID()}.${kind}`;
       await this.storage.moveIn(fileKey, file.path);
     } finally {
       await rm(file.path, { force: true });
@@ -110,19 +113,27 @@ export class ImportsService {
     }
   }
 
-  private async checkContent(file: ReceivedFile): Promise<void> {
+  /** What the file is, by its content. */
+  private async checkContent(file: ReceivedFile, sheet?: string | number): Promise<'csv' | 'xlsx'> {
     const { kind, detail } = await sniffFile(file.path);
-    if (kind === 'empty') throw invalid('import-empty', 'The file is empty.');
-    if (kind === 'xlsx')
-      throw unsupportedType(
-        'file-type-unsupported',
-        'This is an Excel workbook. Save it as CSV (UTF-8) and upload that.',
-      );
-    if (kind === 'binary')
-      throw unsupportedType(
-        'file-type-unsupported',
-        `This is not a text file${detail ? ` (${detail})` : ''}. Upload CSV or TSV.`,
-      );
+    switch (kind) {
+      case 'text':
+        return 'csv';
+      case 'empty':
+        throw invalid('import-empty', 'The file is empty.');
+      case 'binary':
+        throw unsupportedType(
+          'file-type-unsupported',
+          `This is not a text file${detail ? ` (${detail})` : ''}. Upload CSV, TSV or XLSX.`,
+        );
+      case 'compound':
+        throw refusal(await refuseCompoundFile(file.path));
+      case 'zip':
+        await inspectWorkbook(file.path, sheet).catch((error: unknown) => {
+          throw error instanceof TabularError ? refusal(error) : error;
+        });
+        return 'xlsx';
+    }
   }
 
   /** @throws 404 */
@@ -135,6 +146,12 @@ export class ImportsService {
   async view(principal: Principal, id: number): Promise<ImportView> {
     const work = await this.get(principal, id);
     return toView(work, (await this.ledger.counts([id])).get(id));
+  }
+
+  /** An import as whoever may see it sees it; null when there is none. */
+  async current(id: number): Promise<ImportView | null> {
+    const work = await this.repository.find(id);
+    return work && toView(work, (await this.ledger.counts([id])).get(id));
   }
 
   async list(principal: Principal, query: ListImportsQuery): Promise<Page<ImportView>> {
@@ -156,6 +173,13 @@ export class ImportsService {
       throw conflict('import-ended', 'The import has already ended.');
     return { id, status: 'cancelled' };
   }
+}
+
+function refusal({ code, message }: TabularError) {
+  if (code === 'file-type-unsupported' || code === 'file-encrypted' || code === 'file-macro') {
+    return unsupportedType(code, message);
+  }
+  return code === 'file-too-large' ? tooLarge(code, message) : invalid(code, message);
 }
 
 const cleanFileName = (name: string) =>

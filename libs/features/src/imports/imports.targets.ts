@@ -46,6 +46,12 @@ function ownValues(work: Import): (row: number, customFields: string) => BulkVal
   return (row, customFields) => [base + row - 1, work.id, row, work.createdBy, now, now, 1, customFields];
 }
 
+/** To whom a row's record goes: of several people, by the row's number in turn, however often and by whom the row is imported. */
+function assigneeOf({ options }: Import): (row: number) => number | null {
+  const people = [options.assignTo ?? []].flat();
+  return people.length === 0 ? () => null : (row) => people[(row - 1) % people.length];
+}
+
 /** The metadata of a record: what was split off its phone, and the columns that are kept as they are. */
 function metadataOf(
   extension: string | null,
@@ -111,7 +117,7 @@ const leads: TargetTable = {
     const readCustomFields = customFieldsReader(fields, targets, work.options.defaultRegion);
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
-    const assignee = work.options.assignTo ?? null;
+    const assignee = assigneeOf(work);
     return (row, cells, buffer) => {
       const { record: lead, errors } = read(cells);
       const metadata = metadataOf(lead.phoneExtension, cells, targets.length, unmapped, errors);
@@ -125,7 +131,7 @@ const leads: TargetTable = {
         lead.status,
         lead.source,
         lead.company,
-        assignee,
+        assignee(row),
         writeTags(lead.tags),
         metadata,
         lead.imageUrl,
@@ -167,7 +173,7 @@ const customers: TargetTable = {
     const readCustomFields = customFieldsReader(fields, targets, work.options.defaultRegion);
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
-    const owner = work.options.assignTo ?? null;
+    const owner = assigneeOf(work);
     return (row, cells, buffer) => {
       const { record: customer, errors } = read(cells);
       const metadata = metadataOf(customer.phoneExtension, cells, targets.length, unmapped, errors);
@@ -176,7 +182,7 @@ const customers: TargetTable = {
       buffer.add([
         ...own(row, customFields),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
-        owner,
+        owner(row),
         writeTags(customer.tags),
         metadata,
       ]);

@@ -19,10 +19,11 @@ export const uploadForm = (withTarget: boolean): ApiBodyOptions => ({
     required: [...(withTarget ? ['target'] : []), 'file'],
     properties: {
       ...(withTarget ? { target: { type: 'string', enum: ['leads', 'customers'] } } : {}),
-      file: { type: 'string', format: 'binary', description: 'CSV or TSV; may be repeated' },
+      file: { type: 'string', format: 'binary', description: 'CSV, TSV or XLSX; may be repeated' },
       options: {
         type: 'string',
-        description: 'JSON: {delimiter, encoding, duplicates, defaultRegion, tags, assignTo, keepUnmapped}',
+        description:
+          'JSON: {delimiter, encoding, sheet, duplicates, defaultRegion, tags, assignTo, groupId, events, keepUnmapped}',
       },
       mapping: { type: 'string', description: 'JSON: {"column name": "target" or null}; suggested when absent' },
       autoStart: {

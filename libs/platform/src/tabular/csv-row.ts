@@ -255,7 +255,7 @@ export function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
 }
 
 /** The last border of a character at or before `end`. */
-function cutAt(bytes: Uint8Array, end: number): number {
+export function cutAt(bytes: Uint8Array, end: number): number {
   let at = end;
   while (at > 0 && at > end - 4 && at < bytes.length && (bytes[at] & 0xc0) === 0x80) at--;
   return at;

@@ -1,6 +1,6 @@
 /** Something about the file as a whole that a person should know; no row is refused for it. */
 export interface TableWarning {
-  code: 'header-duplicate' | 'header-empty' | 'header-cut' | 'header-malformed';
+  code: 'header-duplicate' | 'header-empty' | 'header-cut' | 'header-malformed' | 'cell-error';
   message: string;
   /** The name of the column that it is about. */
   column?: string;

@@ -2,14 +2,18 @@ import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { utf16Pattern } from './encoding';
 
-/** What the first bytes of a file show. `detail` names the format of a `binary` one where it is known. */
+/**
+ * What the first bytes of a file show. `detail` names the format of a `binary` one where it is known. A `zip` may be a workbook;
+ * a `compound` file is one of the old Excel format, or an encrypted one.
+ */
 export interface Sniffed {
-  kind: 'text' | 'empty' | 'binary' | 'xlsx';
+  kind: 'text' | 'empty' | 'binary' | 'zip' | 'compound';
   detail?: string;
 }
 
 const SAMPLE_BYTES = 65_536;
 
+const COMPOUND = '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1';
 const MAGIC: readonly (readonly [name: string, bytes: string])[] = [
   ['png', '\x89PNG\r\n\x1a\n'],
   ['jpeg', '\xff\xd8\xff'],
@@ -22,7 +26,6 @@ const MAGIC: readonly (readonly [name: string, bytes: string])[] = [
   ['zstd', '\x28\xb5\x2f\xfd'],
   ['7z', "7z\xbc\xaf'\x1c"],
   ['rar', 'Rar!\x1a\x07'],
-  ['xls or another OLE document', '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1'],
   ['sqlite', 'SQLite format 3\x00'],
   ['parquet', 'PAR1'],
   ['elf', '\x7fELF'],
@@ -52,7 +55,8 @@ function sniff(bytes: Buffer, whole: boolean): Sniffed {
   const start = bytes.toString('latin1');
   const magic = MAGIC.find(([, signature]) => start.startsWith(signature));
   if (magic && !(magic[0] === 'utf-32' && isUtf16OfBlanks(bytes))) return { kind: 'binary', detail: magic[0] };
-  if (start.startsWith('PK\x03\x04') || start.startsWith('PK\x05\x06')) return sniffZip(start);
+  if (start.startsWith(COMPOUND)) return { kind: 'compound' };
+  if (start.startsWith('PK\x03\x04') || start.startsWith('PK\x05\x06')) return { kind: 'zip' };
   if (start.startsWith('MZ') && start.slice(0, 1024).includes('\x00\x00\x00')) return { kind: 'binary', detail: 'exe' };
   if (start.slice(4, 8) === 'ftyp') return { kind: 'binary', detail: 'mp4' };
   if (start.startsWith('RIFF') && /^(WEBP|WAVE|AVI )/.test(start.slice(8, 12)))
@@ -81,11 +85,4 @@ function isUtf16OfBlanks(bytes: Buffer): boolean {
 function isBlank(start: string, wide: boolean): boolean {
   const text = start.replace(/^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)/, '');
   return wide ? text.replaceAll('\0', '').trim() === '' : /^\s*$/.test(text.replaceAll('\xa0', 'x'));
-}
-
-function sniffZip(start: string): Sniffed {
-  if (start.includes('word/')) return { kind: 'binary', detail: 'docx' };
-  if (start.includes('ppt/')) return { kind: 'binary', detail: 'pptx' };
-  if (start.slice(30, 38) === 'mimetype') return { kind: 'binary', detail: 'an OpenDocument file' };
-  return /\[Content_Types\]\.xml|xl\/|_rels\/\.rels/.test(start) ? { kind: 'xlsx' } : { kind: 'binary', detail: 'zip' };
 }

@@ -6,6 +6,7 @@ import { CustomFields1700000000004 } from './1700000000004-custom-fields';
 import { Groups1700000000005 } from './1700000000005-groups';
 import { Search1700000000006 } from './1700000000006-search';
 import { Merges1700000000007 } from './1700000000007-merges';
+import { ImportMappings1700000000008 } from './1700000000008-import-mappings';
 
 /** Every migration, in order. One list for all databases. */
 export const migrations: MigrationClass[] = [
@@ -16,4 +17,5 @@ export const migrations: MigrationClass[] = [
   Groups1700000000005,
   Search1700000000006,
   Merges1700000000007,
+  ImportMappings1700000000008,
 ];
