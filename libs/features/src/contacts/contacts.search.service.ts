@@ -9,6 +9,8 @@ import { FoundRecord, IdRange, SearchBacklog, searchedColumns, SearchIndex } fro
 
 /** A word that so many entries of the index have, or fewer, is rare: its records are read one by one. */
 export const RARE = 2_000;
+/** Of several words such a one is looked for first: the records of a rarer word are fewer to read. */
+const VERY_RARE = 50;
 /** Of two words and more, those with so many entries or fewer are compared here, the others in the store. */
 const MANY = 60_000;
 /** A scope of so many records or fewer is searched by reading them. */
@@ -110,9 +112,11 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
 
   /** The records in the index that have all words: by name when they are few. */
   private async lookUp(words: readonly SearchWord[]): Promise<number[] | SearchCondition> {
-    for (const word of words) {
-      const ids = [...new Set(await this.index.having(word, RARE + 1))];
-      if (ids.length <= RARE) return words.length === 1 ? ids : this.verified(ids, words);
+    for (const most of words.length === 1 ? [RARE] : [VERY_RARE, RARE]) {
+      for (const word of words) {
+        const ids = await this.index.having(word, most + 1);
+        if (ids.length <= most) return words.length === 1 ? ids : this.verified([...new Set(ids)], words);
+      }
     }
     const broad = this.index.havingAll(words);
     if (words.length === 1) return { ...broad, total: () => this.index.countHaving(words[0]) };
