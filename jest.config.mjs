@@ -34,6 +34,8 @@ const shared = {
 
 /** unit: no I/O beside the disk · db: a real store and broker · e2e: the built program, from outside. */
 export default {
+  // A disk that others keep busy takes its time over each commit.
+  testTimeout: 30_000,
   projects: [
     { ...shared, displayName: 'unit', testRegex: '(?<!\\.db|\\.e2e)[.]spec\\.ts$' },
     { ...shared, displayName: 'db', testRegex: '[.]db-spec\\.ts$' },

@@ -23,6 +23,8 @@ const RARE_EVERY = 20_000;
 /** How many people the leads are shared between that belong to no team under measurement. */
 const OTHERS = 200;
 const FIRST_OTHER = 1_000_000;
+/** The options of a custom field that is filtered by; each is had by as many leads. */
+export const TIERS = Array.from({ length: 50 }, (_, tier) => `t${tier}`);
 const ROWS_AT_ONCE = 20_000;
 
 const COLUMNS =
@@ -69,7 +71,7 @@ function leadOf(n, rows, { people, each }) {
       `${COMPANY[n % 6]} ${1 + ((n * 13) % 97)}`,
       holder,
       TAGS[n % 5],
-      '{}',
+      `{"tier":"${TIERS[n % TIERS.length]}"}`,
       '{}',
       null,
       n % 50 === 0 ? 1 : 0,
@@ -83,13 +85,17 @@ function leadOf(n, rows, { people, each }) {
 /**
  * Puts invented leads straight into an empty store; the program's workers write the terms of searches.
  * @param {{people: number[], each: number}} team whose leads are few among the many
+ * @param fieldId the custom field of the tiers
  */
-export async function fillLeads(database, rows, team) {
-  if (database.kind === 'sqlite') fillSqlite(database.path, rows, team);
-  else await fillServer(database.url, rows, team);
+export async function fillLeads(database, rows, team, fieldId) {
+  if (database.kind === 'sqlite') fillSqlite(database.path, rows, team, fieldId);
+  else await fillServer(database.url, rows, team, fieldId);
 }
 
-function fillSqlite(path, rows, team) {
+const indexTiers = (tier) =>
+  `INSERT INTO custom_field_values (record_id, field_id, ordinal, sort_key) SELECT id, ?, 0, ${tier} FROM leads`;
+
+function fillSqlite(path, rows, team, fieldId) {
   const file = new Sqlite(path, { timeout: 15_000 });
   try {
     const insert = file.prepare(`INSERT INTO leads (${COLUMNS}) VALUES (${COLUMNS.map(() => '?')})`);
@@ -99,6 +105,7 @@ function fillSqlite(path, rows, team) {
         file
           .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
           .run(backlog(rows));
+        file.prepare(indexTiers(`'t' || (id % ${TIERS.length})`)).run(fieldId);
         file.prepare('UPDATE record_ids SET next_id = ? WHERE sequence = ?').run(rows + 1, 'leads');
       })
       .immediate();
@@ -110,7 +117,7 @@ function fillSqlite(path, rows, team) {
 
 const backlog = (rows) => ['l', 1, rows, timeOf(Date.now() - 60_000)];
 
-async function fillServer(url, rows, team) {
+async function fillServer(url, rows, team, fieldId) {
   const connection = mysql.createConnection({ uri: url.replace(/^mariadb:/, 'mysql:') });
   const run = (options) =>
     new Promise((resolve, reject) =>
@@ -139,7 +146,8 @@ async function fillServer(url, rows, team) {
       values: [backlog(rows)],
     });
     await run({ sql: "UPDATE record_ids SET next_id = ? WHERE sequence = 'leads'", values: [rows + 1] });
-    await run({ sql: 'ANALYZE TABLE leads' });
+    await run({ sql: indexTiers(`CONCAT('t', id % ${TIERS.length})`), values: [fieldId] });
+    await run({ sql: 'ANALYZE TABLE leads, custom_field_values' });
   } finally {
     connection.end();
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure, say } from '../lib/project.mjs';
 import { databaseVersion, settle } from './baseline.mjs';
-import { emailOf, fillLeads, isIndexing, phoneOf } from './lists-data.mjs';
+import { emailOf, fillLeads, isIndexing, phoneOf, TIERS } from './lists-data.mjs';
 import { openPlace } from './place.mjs';
 import { Program } from './program.mjs';
 
@@ -32,8 +32,9 @@ export async function lists(profile, _files, { database, sizes }) {
     try {
       result.version ??= await databaseVersion(place.database);
       await program.start();
-      const people = await hire(program);
-      const filled = await fill(place, rows, people);
+      const post = await poster(program);
+      const people = await hire(post);
+      const filled = await fill(place, rows, people, await defineTier(post));
       await settle(place.database);
       const calls = await timeAll(program, rows, people);
       result.sizes.push({ rows, ...filled, calls });
@@ -45,12 +46,20 @@ export async function lists(profile, _files, { database, sizes }) {
   return result;
 }
 
+/** Posts as the admin. */
+async function poster(program) {
+  const authorization = `Bearer ${await program.token()}`;
+  return (path, body) => program.call('POST', path, JSON.stringify(body), { ...JSON_BODY, authorization });
+}
+
+/** @returns the id of the custom field that leads are filtered by */
+async function defineTier(post) {
+  const field = { key: 'tier', label: 'Tier', type: 'list', options: TIERS, filterable: true };
+  return (await post('/leads/fields', field)).id;
+}
+
 /** A team of a manager and two agents. @returns their ids and tokens, the manager first */
-async function hire(program) {
-  const post = async (path, body) => {
-    const authorization = `Bearer ${await program.token()}`;
-    return program.call('POST', path, JSON.stringify(body), { ...JSON_BODY, authorization });
-  };
+async function hire(post) {
   const team = await post('/teams', { name: 'Small team' });
   const people = [];
   for (const role of ['manager', 'agent', 'agent']) {
@@ -62,9 +71,9 @@ async function hire(program) {
   return people;
 }
 
-async function fill(place, rows, people) {
+async function fill(place, rows, people, fieldId) {
   let began = performance.now();
-  await fillLeads(place.database, rows, { people: people.map(({ id }) => id), each: EACH });
+  await fillLeads(place.database, rows, { people: people.map(({ id }) => id), each: EACH }, fieldId);
   const filling = (performance.now() - began) / 1000;
   began = performance.now();
   while (await isIndexing(place.database)) {
@@ -101,6 +110,9 @@ function kinds(rows, people) {
     { name: 'filter by status, next page', path: () => '/leads?status=lost', least: 1, follow: true },
     { name: 'filter by tag, first page', path: () => '/leads?tag=west', least: 1, counts: true },
     { name: 'filter by tag, next page', path: () => '/leads?tag=west', least: 1, follow: true },
+    { name: 'filter by custom field, first page', path: () => '/leads?cf.tier=t7', least: 1, counts: true },
+    { name: 'filter by custom field, next page', path: () => '/leads?cf.tier=t7', least: 1, follow: true },
+    { name: 'sort by custom field, next page', path: () => '/leads?sort=cf.tier', least: rows, follow: true },
     { name: 'filter by assignee, as manager', path: () => `/leads?assignedTo=${people[1].id}`, least: EACH, by: 0 },
     { name: 'list of a small team, as manager', path: () => '/leads', least: EACH * 3, by: 0 },
     { name: 'list of own leads, as agent', path: () => '/leads', least: EACH, by: 1 },
@@ -129,13 +141,14 @@ async function timeAll(program, rows, people) {
 async function timeKind(program, kind, token, rows) {
   const times = [];
   const began = performance.now();
-  let cursor = kind.deep ? deepCursor(rows) : null;
+  const get = (path) => fetch(`${program.url}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } });
+  let cursor = kind.deep ? await deepCursor(get, kind.path(0), rows) : null;
   for (let call = 0; call < CALLS + WARM_UP; call++) {
     if (times.length >= FEWEST && performance.now() - began > PATIENCE) break;
     const path = kind.path(call);
     const asked = cursor ? `${path}${path.includes('?') ? '&' : '?'}cursor=${cursor}` : path;
     const start = performance.now();
-    const response = await fetch(`${program.url}/api/v1${asked}`, { headers: { authorization: `Bearer ${token}` } });
+    const response = await get(asked);
     const text = await response.text();
     const time = performance.now() - start;
     if (!response.ok) throw new Failure(`GET ${asked} answered ${response.status}: ${text.slice(0, 300)}`);
@@ -147,9 +160,11 @@ async function timeKind(program, kind, token, rows) {
   return times.sort((a, b) => a - b);
 }
 
-/** The cursor that a client has after walking the list, oldest first, nearly to its end; the total comes with it. */
-function deepCursor(rows) {
+/** The cursor that a client has after walking the list, oldest first, nearly to its end: the first page's, moved on. */
+async function deepCursor(get, path, rows) {
+  const { meta } = await (await get(path)).json();
+  const [sort, , , , ...ofTheList] = JSON.parse(Buffer.from(meta.nextCursor, 'base64url').toString());
   const last = rows - 2 * PAGE;
   const createdAt = new Date(Date.UTC(2025, 0, 1) + last * 25_000).toISOString().replace('T', ' ').slice(0, 23);
-  return Buffer.from(JSON.stringify(['createdAt', createdAt, last, last / PAGE + 1, rows])).toString('base64url');
+  return Buffer.from(JSON.stringify([sort, createdAt, last, last / PAGE + 1, ...ofTheList])).toString('base64url');
 }

@@ -177,7 +177,15 @@ describe.each(NOUNS)('$noun over HTTP', ({ noun, assignee, named, nameField }) =
 
   it.each([
     ...['nope=1', 'page=0', 'page=x', 'limit=0', 'limit=101', 'limit=2&limit=3', 'sort=email', 'sort=createdAt%20desc'],
-    ...['status=none', 'createdFrom=yesterday', 'createdTo=2026-02-30', 'importId=-1', 'groupId=x', `${assignee}=me`, 'q=a&q=b'],
+    ...[
+      'status=none',
+      'createdFrom=yesterday',
+      'createdTo=2026-02-30',
+      'importId=-1',
+      'groupId=x',
+      `${assignee}=me`,
+      'q=a&q=b',
+    ],
   ])('refuses the list ?%s', async (query) => {
     const { status, body } = await call('GET', `?${query}`);
     expect([status, body.code]).toEqual([422, 'validation-failed']);

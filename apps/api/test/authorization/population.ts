@@ -96,6 +96,8 @@ export async function populate(world: World, random: Random): Promise<Population
   for (const work of imports) work.ledger = makeLedger(random, work, work.target === 'leads' ? leads : customers);
   await world.insert<Lead>('leads', leads);
   await world.insert<Customer>('customers', customers);
+  // As an import leaves them: the terms that they are searched by are still to be written.
+  await world.insert('search_backlog', [backlogOf('l', leads), backlogOf('c', customers)]);
   await world.insert<Import>(
     'imports',
     imports.map(({ ledger: _ledger, file: _file, ...row }) => row),
@@ -111,6 +113,11 @@ export async function populate(world: World, random: Random): Promise<Population
   // Only now do some leave, by the API: what they made and hold stays behind.
   for (const { person, leave } of leaving) await leave(person);
   return { people, callers, teams, leads, customers, imports, groups };
+}
+
+function backlogOf(noun: 'l' | 'c', records: { id: number }[]) {
+  const ids = records.map(({ id }) => id);
+  return { noun, firstId: Math.min(...ids), lastId: Math.max(...ids), addedAt: new Date() };
 }
 
 async function expectStatus(answer: Promise<{ status: number; text: string }>, wanted: number): Promise<void> {

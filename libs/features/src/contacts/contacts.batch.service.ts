@@ -72,7 +72,7 @@ export class ContactBatches<R extends ContactRecord, B extends ContactBody> {
     const items: Item<R>[] = [];
     for (const { id, data, ifMatch } of updates) {
       const change = await orProblem(async () => {
-        const body = checkObject(this.kind.patch as new () => B & object, data);
+        const body = checkObject(this.kind.patch, data);
         return this.writes.check(principal, body, 'patch', refusalOf);
       });
       items.push({ id, ifMatch, change });

@@ -22,7 +22,7 @@ interface KeyedRecord {
   metadata?: Record<string, unknown>;
 }
 
-type Key = [kind: number, keyHash: number];
+export type Key = [kind: number, keyHash: number];
 type Row = {
   id: number;
   name: string;
@@ -33,6 +33,7 @@ type Row = {
 };
 
 const NAMES: Record<ContactNoun, string> = { leads: 'name', customers: 'full_name' };
+const IDS_AT_ONCE = 1_000;
 const COLUMNS = ['noun', 'kind', 'key_hash', 'record_id'];
 
 /** The reason that a stored kind stands for. */
@@ -99,45 +100,76 @@ export class DuplicateKeys {
     await this.database.dialect.bulkInsert(tx.runner, 'duplicate_keys', COLUMNS, buffer);
   }
 
-  /**
-   * The next groups of a kind, by rising hash.
-   * @param within counts only records of this condition, which is for a query on the noun's table; null counts all
-   * @param after the hash that the page before ended with
-   */
-  async groups(
-    noun: ContactNoun,
-    kind: number,
-    within: SqlCondition | null,
-    after: number,
-    limit: number,
-  ): Promise<DuplicateGroup[]> {
-    const scope = inScope(noun, within);
-    const rows = await this.database.query<{ key_hash: number; n: number | string }>(
-      `SELECT key_hash, COUNT(*) AS n FROM duplicate_keys WHERE noun = ? AND kind = ? AND key_hash > ?${scope.sql}
+  /** The next groups of a kind, by rising hash; of all records. @param after the hash to go on behind */
+  async groups(noun: ContactNoun, kind: number, after: number, limit: number): Promise<DuplicateGroup[]> {
+    const rows = await this.database.query<CountRow>(
+      `SELECT key_hash, COUNT(*) AS n FROM duplicate_keys WHERE noun = ? AND kind = ? AND key_hash > ?
        GROUP BY key_hash HAVING COUNT(*) > 1 ORDER BY key_hash LIMIT ${limit}`,
-      [noun, kind, after, ...scope.params],
+      [noun, kind, after],
     );
-    return rows.map(({ key_hash, n }) => ({ kind, keyHash: Number(key_hash), count: Number(n) }));
+    return rows.map((row) => toGroup(kind, row));
   }
 
-  /** The first records of a group, by rising id. */
+  /** Those of some groups of a kind that are groups also within a condition, with what they count there; by rising hash. */
+  async groupsWithin(
+    noun: ContactNoun,
+    kind: number,
+    groups: readonly DuplicateGroup[],
+    within: SqlCondition,
+  ): Promise<DuplicateGroup[]> {
+    if (groups.length === 0) return [];
+    const hashes = groups.map(({ keyHash }) => keyHash);
+    const rows = await this.database.query<CountRow>(
+      `SELECT key_hash, COUNT(*) AS n FROM duplicate_keys JOIN ${noun} ON ${noun}.id = duplicate_keys.record_id
+       WHERE noun = ? AND kind = ? AND key_hash IN (${marks(hashes)}) AND ${within.sql}
+       GROUP BY key_hash HAVING COUNT(*) > 1 ORDER BY key_hash`,
+      [noun, kind, ...hashes, ...within.params],
+    );
+    return rows.map((row) => toGroup(kind, row));
+  }
+
+  /** The first records of a group within a condition, by rising id. */
   async members(
     noun: ContactNoun,
     { kind, keyHash }: DuplicateGroup,
-    within: SqlCondition | null,
+    within: SqlCondition,
     limit: number,
   ): Promise<number[]> {
-    const scope = inScope(noun, within);
     const rows = await this.database.query<{ record_id: number }>(
-      `SELECT record_id FROM duplicate_keys WHERE noun = ? AND kind = ? AND key_hash = ?${scope.sql}
-       ORDER BY record_id LIMIT ${limit}`,
-      [noun, kind, keyHash, ...scope.params],
+      `SELECT record_id FROM duplicate_keys JOIN ${noun} ON ${noun}.id = duplicate_keys.record_id
+       WHERE noun = ? AND kind = ? AND key_hash = ? AND ${within.sql} ORDER BY record_id LIMIT ${limit}`,
+      [noun, kind, keyHash, ...within.params],
     );
     return rows.map(({ record_id }) => Number(record_id));
   }
+
+  /** The ids of records within a condition, at most so many, in no order. */
+  async idsWithin(noun: ContactNoun, within: SqlCondition, limit: number): Promise<number[]> {
+    const sql = `SELECT id FROM ${noun} WHERE ${within.sql} LIMIT ${limit}`;
+    return (await this.database.query<{ id: number }>(sql, within.params)).map(({ id }) => Number(id));
+  }
+
+  /** The keys of records as they are now, from the records themselves. */
+  async *keysOf(noun: ContactNoun, ids: readonly number[]): AsyncGenerator<[id: number, keys: Key[]]> {
+    for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
+      const some = ids.slice(start, start + IDS_AT_ONCE);
+      const rows = await this.database.query<Row & { extension: string | null }>(
+        `SELECT id, ${NAMES[noun]} AS name, company, email, phone, JSON_EXTRACT(metadata, '$.phoneExtension') AS extension
+         FROM ${noun} WHERE id IN (${marks(some)})`,
+        some,
+      );
+      for (const { extension, ...row } of rows) {
+        // Some stores give the value as JSON, in quotes; only its digits count.
+        yield [Number(row.id), storedKeys({ ...row, metadata: { phoneExtension: extension ?? '' } })];
+      }
+    }
+  }
 }
 
-function inScope(noun: ContactNoun, within: SqlCondition | null): SqlCondition {
-  if (!within) return { sql: '', params: [] };
-  return { sql: ` AND record_id IN (SELECT id FROM ${noun} WHERE ${within.sql})`, params: within.params };
-}
+type CountRow = { key_hash: number; n: number | string };
+
+const toGroup = (kind: number, { key_hash, n }: CountRow): DuplicateGroup => ({
+  ...{ kind, keyHash: Number(key_hash), count: Number(n) },
+});
+
+const marks = (values: readonly unknown[]) => values.map(() => '?').join(', ');

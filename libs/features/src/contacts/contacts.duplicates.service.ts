@@ -6,6 +6,7 @@ import { ReadTable, SqlCondition } from '@muster/platform/database/record-table'
 import { Tx } from '@muster/platform/database/transactions';
 import { Actor } from '../audit/audit.service';
 import { DuplicatesMeta, DuplicatesQuery } from './contacts.duplicates.dto';
+import { visibleGroups, VisibleGroups } from './contacts.duplicates.groups';
 import { DuplicateGroup, DuplicateKeys, isSame, reasonOf, storedKeys } from './contacts.duplicates.repository';
 import { ContactChange, ContactFollower, ContactFollowers } from './contacts.followers.service';
 import type { ContactNoun } from './contacts.memberships.service';
@@ -46,24 +47,24 @@ export class ContactDuplicates implements ContactFollower {
 
   /**
    * Groups of near duplicates, by reason. A pair that has two things in common is in two groups.
-   * @param visible what the caller may see, for a query on the noun's table alone
-   * @param seesAll the caller may see every record
+   * @param scope what the caller may see, for a query on the noun's table alone; and whether that is everything
    * @throws 422 `cursor-invalid`
    */
   async list<R extends { id: number }>(
     records: ReadTable<R>,
     noun: ContactNoun,
-    { visible, seesAll }: { visible: SqlCondition; seesAll: boolean },
+    scope: { visible: SqlCondition; seesAll: boolean },
     { limit = 20, cursor }: DuplicatesQuery,
   ): Promise<DuplicatesPage<R>> {
-    const within = seesAll ? null : visible;
+    const within = scope.seesAll ? null : scope.visible;
     const data: Duplicates<R>[] = [];
+    const visible = await visibleGroups(this.keys, noun, within);
     let [kind, after]: Position = cursor === undefined ? [0, -1] : readPosition(cursor);
     while (kind < DUPLICATE_REASONS.length) {
       const wanted = limit - data.length;
-      const groups = await this.keys.groups(noun, kind, within, after, wanted + 1);
+      const groups = await visible.next(kind, after, wanted + 1);
       const taken = groups.slice(0, wanted);
-      data.push(...(await this.filled(records, noun, taken, within)));
+      data.push(...(await this.filled(records, taken, visible, within)));
       const last = taken.at(-1);
       if (groups.length > wanted && data.length === limit) {
         return { data, meta: { limit, nextCursor: writePosition([kind, last!.keyHash]) } };
@@ -71,7 +72,7 @@ export class ContactDuplicates implements ContactFollower {
       if (groups.length > wanted) after = last!.keyHash;
       else [kind, after] = [kind + 1, -1];
       const isFull = data.length === limit;
-      if (isFull && (await this.hasMore(noun, kind, within))) {
+      if (isFull && (await hasMore(visible, kind))) {
         return { data, meta: { limit, nextCursor: writePosition([kind, -1]) } };
       }
       if (isFull) break;
@@ -79,22 +80,15 @@ export class ContactDuplicates implements ContactFollower {
     return { data, meta: { limit, nextCursor: null } };
   }
 
-  private async hasMore(noun: ContactNoun, first: number, within: SqlCondition | null): Promise<boolean> {
-    for (let kind = first; kind < DUPLICATE_REASONS.length; kind++) {
-      if ((await this.keys.groups(noun, kind, within, -1, 1)).length > 0) return true;
-    }
-    return false;
-  }
-
   /** Groups with their records. A group that is none, because its records have changed meanwhile, is left out. */
   private async filled<R extends { id: number }>(
     records: ReadTable<R>,
-    noun: ContactNoun,
     groups: DuplicateGroup[],
+    visible: VisibleGroups,
     within: SqlCondition | null,
   ): Promise<Duplicates<R>[]> {
     const members = new Map<DuplicateGroup, number[]>();
-    for (const group of groups) members.set(group, await this.keys.members(noun, group, within, RECORDS_SHOWN));
+    for (const group of groups) members.set(group, await visible.members(group, RECORDS_SHOWN));
     const found = await this.read(records, [...new Set([...members.values()].flat())], within);
     return [...members].flatMap(([{ kind, keyHash, count }, ids]) => {
       const held = ids.flatMap((id) => found.get(id) ?? []);
@@ -117,6 +111,13 @@ export class ContactDuplicates implements ContactFollower {
     );
     return new Map(rows.map((row) => [Number(row.id), records.fromRow(row)]));
   }
+}
+
+async function hasMore(visible: VisibleGroups, first: number): Promise<boolean> {
+  for (let kind = first; kind < DUPLICATE_REASONS.length; kind++) {
+    if ((await visible.next(kind, -1, 1)).length > 0) return true;
+  }
+  return false;
 }
 
 const writePosition = (position: Position) => Buffer.from(JSON.stringify(position)).toString('base64url');

@@ -144,10 +144,10 @@ export class SearchIndex {
     };
   }
 
-  /** Records of which only these may be what is searched for, with their terms. */
-  async read(where: SqlCondition): Promise<FoundRecord[]> {
+  /** Some records with their terms, read from the records themselves: at most so many, not in order. */
+  async read(where: SqlCondition, limit?: number): Promise<FoundRecord[]> {
     const sql = `SELECT id, ${searchedColumns(this.noun).join(', ')} FROM ${this.noun} WHERE ${where.sql}`;
-    const rows = await this.database.query<Row>(sql, where.params);
+    const rows = await this.database.query<Row>(limit ? `${sql} LIMIT ${limit}` : sql, where.params);
     return rows.map((row) => ({ id: Number(row.id), terms: this.termsOf(row) }));
   }
 

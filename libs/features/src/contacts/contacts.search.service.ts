@@ -3,13 +3,18 @@ import { Database } from '@muster/platform/database/database';
 import { columnName, TableDefinition } from '@muster/platform/database/dialect/columns';
 import { RecordTable, SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
+import { EVERYTHING, partsOf, ScopeCondition } from '@muster/platform/http/list-scope';
 import type { ContactNoun } from './contacts.memberships.service';
-import { IdRange, SearchBacklog, searchedColumns, SearchIndex } from './contacts.search.repository';
+import { FoundRecord, IdRange, SearchBacklog, searchedColumns, SearchIndex } from './contacts.search.repository';
 
 /** A word that so many entries of the index have, or fewer, is rare: its records are read one by one. */
 export const RARE = 2_000;
+/** Of several words such a one is looked for first: the records of a rarer word are fewer to read. */
+const VERY_RARE = 50;
 /** Of two words and more, those with so many entries or fewer are compared here, the others in the store. */
 const MANY = 60_000;
+/** A scope of so many records or fewer is searched by reading them. */
+const FEW = 500;
 /** How many ids of records that are not in the index yet one statement looks at. */
 const IDS_AT_ONCE = 20_000;
 /** Of the records that are not in the index yet, so many are found. */
@@ -73,12 +78,16 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
    * piece of the e-mail address, or the phone number begins with it, whatever the case and the accents; a number also when the phone
    * number ends with it.
    *
+   * Where the scope holds few records, those are read instead of the index.
+   *
    * Records of an import are found at once, though their terms come later: of those, the latest {@link MAX_PENDING} that have the words.
    */
-  async search(text: string | undefined): Promise<SearchCondition | null> {
+  async search(text: string | undefined, scope: ScopeCondition = EVERYTHING): Promise<SearchCondition | null> {
     if (!text?.trim()) return null;
     const words = searchWords(text);
     if (words.length === 0) return named([]);
+    const few = await this.amongFew(scope, words);
+    if (few) return named(few);
     // Before the index is asked: a record that goes over meanwhile is seen twice, not never.
     const backlog = await this.index.backlog();
     const pending = await this.pending(backlog, words);
@@ -89,11 +98,25 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
     return { sql: `((${found.sql}) OR ${sql})`, params: [...found.params, ...params], total: null };
   }
 
+  /** The records of a scope that have all words; null when the scope holds many records. */
+  private async amongFew(scope: ScopeCondition, words: readonly SearchWord[]): Promise<number[] | null> {
+    const parts = await partsOf(this.database, scope);
+    if (!parts) return null;
+    const records: FoundRecord[] = [];
+    for (const part of parts) {
+      records.push(...(await this.index.read(part, FEW + 1)));
+      if (records.length > FEW) return null;
+    }
+    return records.filter(({ terms }) => matchesWords(terms, words)).map(({ id }) => id);
+  }
+
   /** The records in the index that have all words: by name when they are few. */
   private async lookUp(words: readonly SearchWord[]): Promise<number[] | SearchCondition> {
-    for (const word of words) {
-      const ids = [...new Set(await this.index.having(word, RARE + 1))];
-      if (ids.length <= RARE) return words.length === 1 ? ids : this.verified(ids, words);
+    for (const most of words.length === 1 ? [RARE] : [VERY_RARE, RARE]) {
+      for (const word of words) {
+        const ids = await this.index.having(word, most + 1);
+        if (ids.length <= most) return words.length === 1 ? ids : this.verified([...new Set(ids)], words);
+      }
     }
     const broad = this.index.havingAll(words);
     if (words.length === 1) return { ...broad, total: () => this.index.countHaving(words[0]) };
@@ -133,5 +156,5 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
 const named = (ids: readonly number[]): SearchCondition => ({
   sql: ids.length === 0 ? '1 = 0' : `id IN (${ids.map(() => '?').join(', ')})`,
   params: [...ids],
-  total: () => Promise.resolve(ids.length),
+  total: null,
 });

@@ -194,7 +194,7 @@ export class ContactWrites<R extends ContactRecord, B extends ContactBody> {
       await this.tools.customFields.mirror(tx, set, [{ recordId: id, values: next.customFields }]);
     }
     await this.tools.followers.changed(tx, principal, { noun, before: current, after: next });
-    await this.note(tx, principal, clears ? 'doNotContactCleared' : 'updated', current, next);
+    await this.note(tx, principal, clears ? 'do-not-contact-cleared' : 'updated', current, next);
     await this.tools.outbox.add(tx, events.updated, { id, actorId: principal.userId, fields: changed });
     await this.sayAssigned(tx, principal, id, this.assigneeOf(current) ?? null, this.assigneeOf(next) ?? null);
     return next;

@@ -142,7 +142,7 @@ export class CustomerInput {
 /** The fields of a customer to change, one or more; null clears. */
 export class CustomerPatch extends PartialType(CustomerInput, { skipNullProperties: false }) {}
 
-/** The property behind each name that a list of customers is sorted by. Only `createdAt` has an index for it. */
+/** The property behind each name that a list of customers is sorted by. Each has an index. */
 export const CUSTOMER_SORT_FIELDS = { createdAt: 'createdAt', updatedAt: 'updatedAt', name: 'fullName' } as const;
 export const CUSTOMER_SORTS = ['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', 'name', '-name'] as const;
 

@@ -79,6 +79,8 @@ export const customerTable: TableDefinition = {
     { name: 'ix_customers_created', columns: ['createdAt', 'id'] },
     { name: 'ix_customers_owner', columns: ['ownerId', 'createdAt'] },
     { name: 'ix_customers_creator', columns: ['createdBy', 'ownerId', 'createdAt'] },
+    { name: 'ix_customers_updated', columns: ['updatedAt'] },
+    { name: 'ix_customers_name', columns: ['fullName'] },
     { name: 'ix_customers_status', columns: ['status', 'createdAt'] },
     { name: 'ix_customers_origin', columns: ['originImportId', 'originRow'] },
   ],

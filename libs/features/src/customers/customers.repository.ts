@@ -32,7 +32,7 @@ export class CustomersRepository {
     query: ListCustomersQuery,
     more: readonly SqlCondition[] = [],
   ): Promise<Page<Customer>> {
-    const search = await this.records.search(query.q);
+    const search = await this.records.search(query.q, visible);
     const filters = this.filters(query, more);
     const total = filters.isEmpty && isEverything(visible) ? (search?.total ?? null) : null;
     const where = filters.also(search).all;

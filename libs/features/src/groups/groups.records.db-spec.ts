@@ -1,3 +1,4 @@
+import { Permission } from '@muster/core/permissions';
 import { Principal } from '@muster/core/principal';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { readCustomFilters } from '@muster/platform/http/custom-filters';
@@ -62,7 +63,7 @@ describe.each(NOUNS)('groups and figures of %s', (noun: ContactNoun) => {
       await records.create(by, {
         ...{ name: 'Ada Example', source: 'web', fullName: 'Ada Example', email: `person${++count}@example.com` },
         ...values,
-      } as never)
+      })
     ).id;
   const put = (groupId: number, ...ids: number[]) =>
     services.get(GroupMembersService).add(admin, groupId, noun === 'leads' ? { leadIds: ids } : { customerIds: ids });
@@ -77,7 +78,7 @@ describe.each(NOUNS)('groups and figures of %s', (noun: ContactNoun) => {
       expect(await groupsOf(admin, id)).toEqual([ours, everyones, theirs]);
       expect(await groupsOf(manager, id)).toEqual([ours, everyones]);
       expect(await groupsOf(agent, id)).toEqual([ours, everyones, theirs]);
-      const blind: Principal = { ...admin, permissions: new Set([`${noun}:read`]) };
+      const blind: Principal = { ...admin, permissions: new Set<Permission>([`${noun}:read`]) };
       expect(await groupsOf(blind, id)).toEqual([]);
       const { data } = await records.list(manager, {});
       expect(data.map(({ groups }) => groups)).toEqual([[ours, everyones]]);
@@ -125,7 +126,7 @@ describe.each(NOUNS)('groups and figures of %s', (noun: ContactNoun) => {
         if (name.startsWith('cf.')) (filters[name] ??= []).push(value);
         else query[name] = NUMBERS.includes(name) ? Number(value) : value;
       }
-      return (await records.list(by, query as never, readCustomFilters(filters))).meta.total;
+      return (await records.list(by, query, readCustomFilters(filters))).meta.total;
     }
 
     /** Follows every address: its list counts what the figure says. @returns how many were followed */
@@ -149,7 +150,7 @@ describe.each(NOUNS)('groups and figures of %s', (noun: ContactNoun) => {
       ];
       let followed = 0;
       for (const [addresses, expected] of pairs) {
-        for (const [name, address] of Object.entries(addresses as Record<string, string>)) {
+        for (const [name, address] of Object.entries(addresses)) {
           expect([address, await listed(by, address)]).toEqual([address, (expected as Values)[name]]);
           followed++;
         }

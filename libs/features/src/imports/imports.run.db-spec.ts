@@ -219,6 +219,40 @@ describe('running an import', () => {
     }
   });
 
+  it('checks rows again when the custom fields changed while it read them, and keeps their index', async () => {
+    const plan = await planned(people('fields', 3), 10);
+    const { staged } = plan;
+    let reads = 0;
+    const readRows: StagedTable['readRows'] = async (...range) => {
+      if (++reads === 1) await defineTier();
+      return staged.readRows(...range);
+    };
+    await runAll({ ...plan, staged: { readRows } as StagedTable });
+    expect(reads).toBe(2);
+    const leads = await store.database.query<{ custom_fields: string }>(
+      'SELECT custom_fields FROM leads WHERE origin_import_id = ?',
+      [plan.work.id],
+    );
+    expect(leads.map((lead) => lead.custom_fields)).toEqual(Array(3).fill('{"tier":"Iron"}'));
+    expect(await count('SELECT COUNT(*) AS n FROM custom_field_values WHERE sort_key = ?', ['iron'])).toBe(3);
+    await store.transactions.run(async (tx) => {
+      for (const table of ['custom_fields', 'custom_field_values']) await tx.query(`DELETE FROM ${table}`);
+      await tx.query('UPDATE custom_field_sets SET revision = revision + 1');
+    });
+  });
+
+  /** A filterable text field of leads with a default value. */
+  const defineTier = () =>
+    store.transactions.run(async (tx) => {
+      await tx.query('UPDATE custom_field_sets SET revision = revision + 1');
+      const now = new Date();
+      await tx.manager.getRepository('custom_fields').insert({
+        ...{ noun: 'leads', fieldKey: 'tier', label: 'Tier', type: 'text', required: true, defaultValue: 'Iron' },
+        ...{ options: null, validation: null, filterable: true, description: null, state: 'ready', doneTo: 0 },
+        ...{ changedBy: null, changedByKey: null, changedIn: null, createdAt: now, updatedAt: now, version: 1 },
+      });
+    });
+
   it('accounts for every row of an import that is ended early, and lets no worker write after that', async () => {
     const plan = await planned(people('cancel', 50), 10);
     const [, second, third] = [await claim(plan), (await claim(plan))!, (await claim(plan))!];

@@ -1,3 +1,4 @@
+import { Permission } from '@muster/core/permissions';
 import { Principal } from '@muster/core/principal';
 import { openTestServices, TestServices } from '@muster/testing/services';
 import { BatchResult } from '../contacts/contacts.batch.dto';
@@ -37,7 +38,7 @@ describe.each(['leads', 'customers'] as const)('changing many %s at once', (noun
     records.create(by, {
       ...{ name: 'Ada Example', source: 'web', fullName: 'Ada Example', email: `person${++count}@example.com` },
       ...values,
-    } as never);
+    });
   const many = async (total: number) => {
     const made = [];
     for (let n = 0; n < total; n++) made.push(await make());
@@ -110,7 +111,7 @@ describe.each(['leads', 'customers'] as const)('changing many %s at once', (noun
     expect(results[1].problem!.errors).toMatchObject([{ field: 'phone', existingId: mine.id }]);
     const cleared = await change([{ id: mine.id, data: { doNotContact: false } }]);
     expect(cleared.results).toMatchObject([{ status: 'updated' }]);
-    expect(await auditOf([mine.id])).toMatchObject([{ action: `${noun.slice(0, -1)}.doNotContactCleared` }]);
+    expect(await auditOf([mine.id])).toMatchObject([{ action: `${noun.slice(0, -1)}.do-not-contact-cleared` }]);
   });
 
   it('makes the changes in their order: a value that one gives up another may take', async () => {
@@ -131,7 +132,10 @@ describe.each(['leads', 'customers'] as const)('changing many %s at once', (noun
 
   it('with all or none: writes nothing when one fails, and says which', async () => {
     const made = await many(60);
-    const updates = made.map(({ id }) => ({ id, data: { company: 'All', customFields: { seats: 1 } } as Values }));
+    const updates: { id: number; data: Values }[] = made.map(({ id }) => ({
+      id,
+      data: { company: 'All', customFields: { seats: 1 } },
+    }));
     updates[55].data = { email: made[0].email };
     const before = (await services.events()).length;
     await expect(change(updates, true)).rejects.toMatchObject({
@@ -185,7 +189,7 @@ describe.each(['leads', 'customers'] as const)('changing many %s at once', (noun
 
   it('needs the right to write beside its own', async () => {
     const mine = await make({}, agent);
-    const limited: Principal = { ...manager, permissions: new Set([`${noun}:batch`]) };
+    const limited: Principal = { ...manager, permissions: new Set<Permission>([`${noun}:batch`]) };
     const update = [{ id: mine.id, data: { company: 'New' } }];
     await expect(change(update, false, limited)).rejects.toMatchObject({ status: 403 });
     expect((await change(update, false, admin)).counts.updated).toBe(1);

@@ -94,7 +94,7 @@ export class LeadInput {
 /** The fields of a lead to change, one or more; null clears. */
 export class LeadPatch extends PartialType(LeadInput, { skipNullProperties: false }) {}
 
-/** The property behind each name that a list of leads is sorted by. Only `createdAt` has an index for it. */
+/** The property behind each name that a list of leads is sorted by. Each has an index. */
 export const LEAD_SORT_FIELDS = { createdAt: 'createdAt', updatedAt: 'updatedAt', name: 'name' } as const;
 export const LEAD_SORTS = ['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', 'name', '-name'] as const;
 

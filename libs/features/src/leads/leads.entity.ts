@@ -60,6 +60,8 @@ export const leadTable: TableDefinition = {
     { name: 'ix_leads_assigned', columns: ['assignedTo', 'createdAt'] },
     { name: 'ix_leads_converted', columns: ['convertedTo'] },
     { name: 'ix_leads_creator', columns: ['createdBy', 'assignedTo', 'createdAt'] },
+    { name: 'ix_leads_updated', columns: ['updatedAt'] },
+    { name: 'ix_leads_name', columns: ['name'] },
     { name: 'ix_leads_status', columns: ['status', 'createdAt'] },
     { name: 'ix_leads_origin', columns: ['originImportId', 'originRow'] },
   ],

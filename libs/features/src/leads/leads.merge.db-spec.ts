@@ -48,7 +48,8 @@ describe('merging leads', () => {
   let count = 0;
   const make = async (values: Partial<LeadInput> = {}, by = manager): Promise<Lead> => {
     const body = { name: 'Ada Example', email: `merge${++count}@example.com`, source: 'web', ...values };
-    const { groups: _groups, ...lead } = await leads.create(by, body);
+    const lead: Lead & { groups?: number[] } = await leads.create(by, body);
+    delete lead.groups;
     return lead;
   };
   const refused = (work: Promise<unknown>, status: number, code: string) =>

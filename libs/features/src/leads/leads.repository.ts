@@ -24,7 +24,7 @@ export class LeadsRepository {
   }
 
   async list(visible: ScopeCondition, query: ListLeadsQuery, more: readonly SqlCondition[] = []): Promise<Page<Lead>> {
-    const search = await this.records.search(query.q);
+    const search = await this.records.search(query.q, visible);
     const filters = this.filters(query, more);
     const total = filters.isEmpty && isEverything(visible) ? (search?.total ?? null) : null;
     const where = filters.also(search).all;

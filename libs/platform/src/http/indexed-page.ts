@@ -1,6 +1,6 @@
 import { Page } from '@muster/core/page';
 import { ReadTable, SqlCondition } from '../database/record-table';
-import { count, readCursor, writeCursor } from './list-query';
+import { carriedTotal, count, listKey, readCursor, writeCursor } from './list-query';
 import { ListQueryDto } from './list-query.dto';
 
 /** An index of a table's records that another table keeps: one row for each record, its order by `value` and the record's id. */
@@ -58,7 +58,10 @@ export async function readIndexedPage<R extends { id: number }>(
   const number = at ? at[3] : page;
   const wholeSeen = !at && rows.length <= limit && (rows.length > 0 || offset === 0);
   const last = rows.length > limit ? data.at(-1) : undefined;
-  const total = wholeSeen ? offset + rows.length : (at?.[4] ?? (await count(records, where)));
-  const nextCursor = last ? writeCursor([sort, String(rows[limit - 1].sort_value), last.id, number + 1, total]) : null;
+  const list = listKey(where);
+  const total = wholeSeen ? offset + rows.length : (carriedTotal(at, list) ?? (await count(records, where)));
+  const nextCursor = last
+    ? writeCursor([sort, String(rows[limit - 1].sort_value), last.id, number + 1, total, list])
+    : null;
   return { data, meta: { page: number, limit, total, nextCursor } };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { invalid } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { columnName } from '../database/dialect/columns';
@@ -62,20 +63,31 @@ export class Conditions {
 }
 
 /**
- * Where a page ended: the sort it belongs to, the last record's sort value and id, the number of the page that follows, and how many
- * records the list had when its first page was read.
+ * Where a page ended: the sort it belongs to, the last record's sort value and id, the number of the page that follows, how many
+ * records the list had when its first page was read, and which list that was.
  */
-export type Position = [sort: string, value: string, id: number, page: number, total?: number];
+export type Position = [sort: string, value: string, id: number, page: number, total?: number, list?: string];
+
+/** Names a list by its conditions: another caller's, or one with other filters, is another list. */
+export const listKey = (...conditions: SqlCondition[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify(conditions.map(({ sql, params }) => [sql, params])))
+    .digest('base64url')
+    .slice(0, 16);
+
+/** The total that a cursor carries; undefined when it is that of another list. */
+export const carriedTotal = (at: Position | null, list: string): number | undefined =>
+  at?.[5] === list ? at[4] : undefined;
 
 export const writeCursor = (position: Position) => Buffer.from(JSON.stringify(position)).toString('base64url');
 
 export function readCursor(cursor: string, sort: string, isTime: boolean): Position {
   try {
-    const [ofSort, value, id, page, total] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Position;
+    const [ofSort, value, id, page, total, list] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Position;
     const known = ofSort === sort && typeof value === 'string' && (!isTime || formatTime(parseTime(value)) === value);
     const counted = total === undefined || (Number.isSafeInteger(total) && total >= 0);
     if (known && counted && Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(page) && page > 1)
-      return [sort, value, id, page, total];
+      return [sort, value, id, page, total, list];
   } catch {
     // Falls through: not a cursor at all.
   }
@@ -149,14 +161,15 @@ export async function readPage<R extends { id: number }>(
   const data = rows.slice(0, limit).map((row) => records.fromRow(row));
   const number = at ? at[3] : page;
   const wholeSeen = !at && rows.length <= limit && (rows.length > 0 || offset === 0);
+  const list = listKey(scope, where);
   const total = wholeSeen
     ? offset + rows.length
-    : (at?.[4] ?? (await (countKnown?.() ?? countAll(records, conditions))));
+    : (carriedTotal(at, list) ?? (await (countKnown?.() ?? countAll(records, conditions))));
   const last = data.at(-1);
   const more = rows.length > limit && last;
   const value = last?.[property as keyof R];
   const position = value instanceof Date ? formatTime(value) : String(value);
-  const nextCursor = more ? writeCursor([sort, position, last.id, number + 1, total]) : null;
+  const nextCursor = more ? writeCursor([sort, position, last.id, number + 1, total, list]) : null;
   return { data, meta: { page: number, limit, total, nextCursor } };
 }
 

@@ -23,14 +23,18 @@ const TABLES: TableDefinition[] = [
   },
 ];
 
-/** What an agent made, and what has a status, in the order of lists. */
+/** What someone made, what has a status, and the sorts of lists. */
 const INDEXES: Record<string, TableIndex[]> = {
   leads: [
     new TableIndex({ name: 'ix_leads_creator', columnNames: ['created_by', 'assigned_to', 'created_at'] }),
+    new TableIndex({ name: 'ix_leads_updated', columnNames: ['updated_at'] }),
+    new TableIndex({ name: 'ix_leads_name', columnNames: ['name'] }),
     new TableIndex({ name: 'ix_leads_status', columnNames: ['status', 'created_at'] }),
   ],
   customers: [
     new TableIndex({ name: 'ix_customers_creator', columnNames: ['created_by', 'owner_id', 'created_at'] }),
+    new TableIndex({ name: 'ix_customers_updated', columnNames: ['updated_at'] }),
+    new TableIndex({ name: 'ix_customers_name', columnNames: ['full_name'] }),
     new TableIndex({ name: 'ix_customers_status', columnNames: ['status', 'created_at'] }),
   ],
 };

@@ -38,7 +38,11 @@ export class Merges1700000000007 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     const flavor = flavorOf(runner);
     for (const table of TABLES) await createTable(runner, table, flavor);
-    const convertedTo = { property: 'convertedTo', definition: column.id({ nullable: true }), index: 'ix_leads_converted' };
+    const convertedTo = {
+      property: 'convertedTo',
+      definition: column.id({ nullable: true }),
+      index: 'ix_leads_converted',
+    };
     await addIndexedColumn(runner, 'leads', convertedTo, flavor);
     // The workers write the keys of the records that are there already.
     for (const table of ['leads', 'customers']) {
