@@ -155,6 +155,19 @@ describe('the audit log', () => {
     ...contacts('customer', customer),
     'POST /imports': uploaded('/imports', held),
     'POST /csv/upload': uploaded('/csv/upload', { autoStart: 'false' }),
+    'PUT /imports/{id}/mapping': async () => {
+      const { id } = await server.import(csv(), held);
+      const mapping = { name: 'name', email: 'email', source: null };
+      const answer = await call('PUT', `/imports/${id}/mapping`, { mapping });
+      const before = { mapping: { ...mapping, source: 'source' } };
+      return { answer, action: 'import.mapping-changed', subjectId: id, before, after: { mapping } };
+    },
+    'POST /imports/{id}/start': async () => {
+      const { id, status } = await server.import(csv(), held);
+      const answer = await call('POST', `/imports/${id}/start`, {});
+      const after = expect.objectContaining({ status: 'importing', target: 'leads', totalRows: 1, excludedRows: 0 });
+      return { answer, action: 'import.started', subjectId: id, before: { status }, after };
+    },
     'POST /imports/{id}/cancel': async () => {
       const { id, status } = await server.import(csv(), held);
       const answer = await call('POST', `/imports/${id}/cancel`);
