@@ -31,25 +31,32 @@ describe('slow clients', () => {
     const socket = api.connect();
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    // Who writes on while the other side hangs up may see a reset, and lose the answer to it.
+    socket.on('error', () => undefined);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.write(first);
     const timer = setInterval(() => socket.write(part), 20);
-    await once(socket, 'close');
+    await closed;
     clearInterval(timer);
     return parseAnswer(Buffer.concat(chunks));
   }
 
+  function expectCutOff(answer: Raw): void {
+    if (answer.status !== 0) expectProblem(answer, 408, 'request-timeout');
+  }
+
   it('that dribble headers are cut off', async () => {
-    expectProblem(await dribble('GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: ', 'x'), 408, 'request-timeout');
+    expectCutOff(await dribble('GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: ', 'x'));
   });
 
   it('that dribble a body are cut off', async () => {
     const head = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
-    expectProblem(await dribble(`${head}Content-Length: 10000\r\n\r\n`, ' '), 408, 'request-timeout');
+    expectCutOff(await dribble(`${head}Content-Length: 10000\r\n\r\n`, ' '));
   });
 
   it('that dribble chunks are cut off', async () => {
     const head = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
-    expectProblem(await dribble(`${head}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n'), 408, 'request-timeout');
+    expectCutOff(await dribble(`${head}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n'));
   });
 
   it('that say nothing are cut off', async () => {
