@@ -46,6 +46,7 @@ const viewOf = (row) => ({
   createdBy: row.created_by,
   createdAt: timeOf(row.created_at),
   updatedAt: timeOf(row.updated_at),
+  groups: [], // The program looks them up; these leads are in none.
   origin: row.origin_import_id === null ? null : { importId: row.origin_import_id, row: row.origin_row },
 });
 

@@ -58,7 +58,10 @@ export class Memberships {
         WHERE m.noun = ? AND m.record_id IN (${marks(some)}) AND ${seen.sql} ORDER BY m.group_id`;
       const params = [noun, ...some, ...seen.params];
       type Row = { record_id: number; group_id: number };
-      const rows = tx ? (await tx.query<Row>(sql, params)).rows : await this.database.query<Row>(sql, params);
+      // One record is read often: its text is one of few.
+      const read = () =>
+        some.length === 1 ? this.database.select<Row>(sql, params) : this.database.query<Row>(sql, params);
+      const rows = tx ? (await tx.query<Row>(sql, params)).rows : await read();
       for (const { record_id, group_id } of rows) groups.get(Number(record_id))!.push(Number(group_id));
     }
     return groups;
