@@ -204,6 +204,33 @@ export const importLedgerTable: TableDefinition = {
   indexes: [{ name: 'ix_import_ledger_outcome', columns: ['importId', 'outcome', 'firstRow', 'lastRow'] }],
 };
 
+/**
+ * What an import changed in a record that was stored before the row came: enough to take it back. A row has at most one change;
+ * several rows may change the same record, in the order of the file. Holds personal data: who erases a person clears it here too.
+ */
+export interface ImportChange {
+  importId: number;
+  fileRow: number;
+  recordId: number;
+  /** The previous values of the fields that the row changed, by name, as JSON has them. */
+  before: Record<string, unknown>;
+  /** The record's version after the change: while it is the record's own, nobody has changed the record since. */
+  versionAfter: number;
+}
+
+export const importChangeTable: TableDefinition = {
+  name: 'import_changes',
+  key: ['importId', 'fileRow'],
+  columns: {
+    importId: column.id(),
+    fileRow: column.integer(),
+    recordId: column.id(),
+    before: column.json(),
+    versionAfter: column.integer(),
+  },
+  indexes: [{ name: 'ix_import_changes_record', columns: ['importId', 'recordId', 'fileRow'] }],
+};
+
 /** A mapping that was saved by name, for files with the same header. */
 export interface SavedMapping {
   id: number;
@@ -238,4 +265,4 @@ export const savedMappingTable: TableDefinition = {
   ],
 };
 
-export const importTables = [importTable, importChunkTable, importLedgerTable, savedMappingTable];
+export const importTables = [importTable, importChunkTable, importLedgerTable, importChangeTable, savedMappingTable];
