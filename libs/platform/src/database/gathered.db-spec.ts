@@ -67,6 +67,23 @@ describe('gathered look-ups', () => {
     expect(rows.map((row) => row?.id ?? null)).toEqual([null, 3, null, 5, null, 1, null]);
   });
 
+  it('gives each id all of its rows', async () => {
+    const select = 'SELECT assigned_to % 7 AS id, name FROM leads';
+    const many = new Gathered<{ id: number; name: string }>(store.database, select, '(assigned_to % 7)');
+    const asked = [0, 3, 6, 9];
+    const rows = await Promise.all(asked.map((id) => many.all(id, EVERY)));
+    const expected = (id: number) =>
+      Array.from({ length: LEADS }, (_, n) => n + 1).filter((lead) => (100 + lead) % 7 === id);
+    expect(rows.map((some) => some.map(({ name }) => name).sort())).toEqual(
+      asked.map((id) =>
+        expected(id)
+          .map((lead) => `Lead ${lead}`)
+          .sort(),
+      ),
+    );
+    expect(statements).toHaveBeenCalledTimes(1);
+  });
+
   it('reads what is committed after it began', async () => {
     const rename = (name: string) =>
       store.transactions.run((tx) => tx.query('UPDATE leads SET name = ? WHERE id = ?', [name, 60]));

@@ -1,4 +1,5 @@
 import { Database } from './database';
+import { marks } from './sql';
 
 /** A condition for a WHERE clause, with its parameters. */
 export interface SqlCondition {
@@ -13,8 +14,8 @@ const DIFFERENT_AT_ONCE = 16;
 interface LookUp<Row> {
   id: number;
   where: SqlCondition;
-  answer: Promise<Row | null>;
-  resolve: (row: Row | null) => void;
+  answer: Promise<Row[]>;
+  resolve: (rows: Row[]) => void;
   reject: (error: unknown) => void;
 }
 
@@ -28,7 +29,7 @@ export class Gathered<Row extends { id: unknown }> {
 
   /**
    * @param select a SELECT without WHERE, in whose result `id` is the id that is looked up
-   * @param column that id, as a condition names it; unique
+   * @param column that id, as a condition names it
    */
   constructor(
     private readonly database: Database,
@@ -36,18 +37,24 @@ export class Gathered<Row extends { id: unknown }> {
     private readonly column: string,
   ) {}
 
+  /** The committed row of an id that is unique, as {@link all} gives it. */
+  async find(id: number, where: SqlCondition): Promise<Row | null> {
+    return (await this.all(id, where))[0] ?? null;
+  }
+
   /**
-   * The committed row, when the condition holds for it. Others may be given the same object: do not change it.
+   * The committed rows with this id for which the condition holds, in no order. Others may be given the same objects: do not change
+   * them.
    * @param where its text must be one of few
    */
-  find(id: number, where: SqlCondition): Promise<Row | null> {
+  all(id: number, where: SqlCondition): Promise<Row[]> {
     if (this.waiting.size === 0) setImmediate(() => this.ask());
     const key = `${where.sql} ${JSON.stringify(where.params)}`;
     let lookUps = this.waiting.get(key);
     if (!lookUps) this.waiting.set(key, (lookUps = new Map<number, LookUp<Row>>()));
     let lookUp = lookUps.get(id);
     if (!lookUp) {
-      const { promise: answer, resolve, reject } = Promise.withResolvers<Row | null>();
+      const { promise: answer, resolve, reject } = Promise.withResolvers<Row[]>();
       lookUps.set(id, (lookUp = { id, where, answer, resolve, reject }));
     }
     return lookUp.answer;
@@ -70,8 +77,7 @@ export class Gathered<Row extends { id: unknown }> {
   private askSame(lookUps: LookUp<Row>[]): void {
     const asked = padded(lookUps);
     const { sql, params } = lookUps[0].where;
-    const marks = asked.map(() => '?').join(', ');
-    this.answer(lookUps, `${this.column} IN (${marks}) AND ${sql}`, [...asked.map(({ id }) => id), ...params]);
+    this.answer(lookUps, `${this.column} IN (${marks(asked)}) AND ${sql}`, [...asked.map(({ id }) => id), ...params]);
   }
 
   private askDifferent(lookUps: LookUp<Row>[]): void {
@@ -84,8 +90,8 @@ export class Gathered<Row extends { id: unknown }> {
   private answer(lookUps: LookUp<Row>[], where: string, params: unknown[]): void {
     this.database.select<Row>(`${this.select} WHERE ${where}`, params).then(
       (rows) => {
-        const found = new Map(rows.map((row) => [Number(row.id), row]));
-        for (const { id, resolve } of lookUps) resolve(found.get(id) ?? null);
+        const found = Map.groupBy(rows, (row) => Number(row.id));
+        for (const { id, resolve } of lookUps) resolve(found.get(id) ?? []);
       },
       (error: unknown) => lookUps.forEach(({ reject }) => reject(error)),
     );
