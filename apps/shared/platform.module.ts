@@ -1,10 +1,10 @@
 import { DynamicModule, Module } from '@nestjs/common';
 import { auditTable } from '@muster/features/audit/audit.entity';
 import { authTables } from '@muster/features/auth/auth.entity';
-import { duplicateKeyTable } from '@muster/features/contacts/contacts.duplicates.entity';
-import { groupMemberTable } from '@muster/features/contacts/contacts.memberships.entity';
-import { searchTables } from '@muster/features/contacts/contacts.search.entity';
-import { contactMergeTable } from '@muster/features/contacts/contacts.merge.entity';
+import { duplicateKeyTable } from '@muster/features/contacts/duplicates/contacts.duplicates.entity';
+import { groupMemberTable } from '@muster/features/contacts/memberships/contacts.memberships.entity';
+import { searchTables } from '@muster/features/contacts/search/contacts.search.entity';
+import { contactMergeTable } from '@muster/features/contacts/merge/contacts.merge.entity';
 import { customFieldTables } from '@muster/features/custom-fields/custom-fields.entity';
 import { customerTable } from '@muster/features/customers/customers.entity';
 import { groupTable } from '@muster/features/groups/groups.entity';

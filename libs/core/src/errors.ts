@@ -52,6 +52,10 @@ export const unsupportedType = (code: string, message: string) => new ProblemErr
 export const invalid = (code: string, message: string, errors?: FieldError[]) =>
   new ProblemError('user', 422, code, message, errors);
 
+/** What a request with wrong fields is answered. */
+export const validationFailed = (errors: FieldError[], detail = 'The request is well-formed but not valid.') =>
+  invalid('validation-failed', detail, errors);
+
 /** Something outside (store, broker, file store, provider) failed and may work later. */
 export const unavailable = (code: string, message: string, retryAfter = 5) =>
   new ProblemError('operational', 503, code, message, undefined, retryAfter);

@@ -1,7 +1,7 @@
 import { CustomFieldRules, CustomValue, ValueCheck, compileValueCheck } from './custom-fields-value';
 import type { ContactTarget } from './fields';
-import type { FieldError as AnyFieldError } from '../errors';
-import { type FieldError } from './result';
+import type { FieldError } from '../errors';
+import { type RowError } from './result';
 
 /** The most custom fields of one noun. */
 export const MAX_CUSTOM_FIELDS = 100;
@@ -68,8 +68,8 @@ export function checkCustomFields(
   input: CustomInput,
   mode: 'create' | 'replace' | 'patch',
   current: Readonly<Record<string, unknown>> = {},
-): { values: CustomValues; errors: FieldError[] } {
-  const errors: FieldError[] = [];
+): { values: CustomValues; errors: RowError[] } {
+  const errors: RowError[] = [];
   const named = new Map(Object.entries(input ?? {}).filter(([, value]) => value !== undefined));
   for (const key of named.keys()) {
     if (set.byKey.has(key)) continue;
@@ -93,7 +93,7 @@ export function checkCustomFields(
 }
 
 /** The checked value; undefined when it was refused. */
-function takeValue(field: CompiledField, given: unknown, errors: FieldError[]): CustomValue | null | undefined {
+function takeValue(field: CompiledField, given: unknown, errors: RowError[]): CustomValue | null | undefined {
   const checked = field.check(given);
   if (!('code' in checked)) return checked.value;
   errors.push({ field: customPath(field.key), code: checked.code, message: checked.message });
@@ -101,7 +101,7 @@ function takeValue(field: CompiledField, given: unknown, errors: FieldError[]): 
 }
 
 /** Holds all values of a record to {@link MAX_CUSTOM_BYTES}. */
-export function checkSize(values: Readonly<Record<string, unknown>>, errors: AnyFieldError[]): void {
+export function checkSize(values: Readonly<Record<string, unknown>>, errors: FieldError[]): void {
   const json = JSON.stringify(values);
   if (json.length * 3 <= MAX_CUSTOM_BYTES || byteLength(json) <= MAX_CUSTOM_BYTES) return;
   const message = `take more than ${MAX_CUSTOM_BYTES / 1024} KB together`;

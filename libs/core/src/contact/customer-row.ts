@@ -6,7 +6,7 @@ import { LIMITS, type ColumnTarget } from './fields';
 import { joinName, splitName, type NameParts } from './name';
 import { CUSTOMER_STATUSES, matchCustomerStatus, type CustomerStatus } from './options';
 import { normalizePhone } from './phone';
-import { take, type FieldError } from './result';
+import { take, type RowError } from './result';
 import { columnsByField, demand, exactOption, isBlank, readCell, readText, type Cells, type CheckContext } from './row';
 import { checkTags, tagReader } from './tags';
 import { codePointLength } from './text';
@@ -46,7 +46,7 @@ export interface CustomerDraft {
 export interface CustomerRow {
   record: CustomerDraft;
   /** Every error of the row, empty when it can be stored. */
-  errors: FieldError[];
+  errors: RowError[];
   /** False when `status` is only the default: it must not overwrite a stored one. */
   statusGiven: boolean;
 }
@@ -87,7 +87,7 @@ export function compileCustomerRow(
   const hint: DateHint = { region: defaultRegion, dayFirst: context.dayFirst };
 
   return (cells) => {
-    const errors: FieldError[] = [];
+    const errors: RowError[] = [];
 
     let fullName = readText(readCell(cells, fullAt), 'fullName', LIMITS.fullName, errors);
     let firstName = readText(readCell(cells, firstAt), 'firstName', LIMITS.namePart, errors);
@@ -183,8 +183,8 @@ const ISO_DATE = /^\d{4}-\d{2}-\d{2}$/;
 export function checkCustomerPatch(
   input: CustomerInput,
   context: CheckContext,
-): { changes: Partial<CustomerDraft>; errors: FieldError[] } {
-  const errors: FieldError[] = [];
+): { changes: Partial<CustomerDraft>; errors: RowError[] } {
+  const errors: RowError[] = [];
   const changes: Partial<CustomerDraft> = {};
 
   if (input.fullName !== undefined) {
@@ -247,7 +247,7 @@ export function checkCustomerPatch(
 export function checkCustomer(
   input: CustomerInput,
   context: CheckContext,
-): { record: CustomerDraft; errors: FieldError[] } {
+): { record: CustomerDraft; errors: RowError[] } {
   const fullName = isBlank(input.fullName) ? joinName(input.firstName, input.lastName) : input.fullName;
   const hasParts = !isBlank(input.firstName) || !isBlank(input.lastName);
   const { changes, errors } = checkCustomerPatch(

@@ -4,7 +4,7 @@ import { DEFAULT_IMPORT_SOURCE, LIMITS, type ColumnTarget } from './fields';
 import { joinName } from './name';
 import { LEAD_STATUSES, matchLeadStatus, type LeadStatus } from './options';
 import { normalizePhone } from './phone';
-import { take, type FieldError } from './result';
+import { take, type RowError } from './result';
 import { columnsByField, demand, exactOption, isBlank, readCell, readText, type Cells, type CheckContext } from './row';
 import { checkTags, tagReader } from './tags';
 import { cleanText } from './text';
@@ -29,7 +29,7 @@ export interface LeadDraft {
 export interface LeadRow {
   record: LeadDraft;
   /** Every error of the row, empty when it can be stored. */
-  errors: FieldError[];
+  errors: RowError[];
   /** False when `status` is only the default: it must not overwrite a stored one. */
   statusGiven: boolean;
   /** False when `source` is only the default. */
@@ -54,7 +54,7 @@ export function compileLeadRow(mapping: readonly ColumnTarget[], context: CheckC
   const noTags = Object.freeze<string[]>([]) as string[];
 
   return (cells) => {
-    const errors: FieldError[] = [];
+    const errors: RowError[] = [];
 
     let fullName = readCell(cells, nameAt);
     if (fullName === null) fullName = joinName(readCell(cells, firstAt), readCell(cells, lastAt));
@@ -120,8 +120,8 @@ export interface LeadInput {
 export function checkLeadPatch(
   input: LeadInput,
   context: CheckContext,
-): { changes: Partial<LeadDraft>; errors: FieldError[] } {
-  const errors: FieldError[] = [];
+): { changes: Partial<LeadDraft>; errors: RowError[] } {
+  const errors: RowError[] = [];
   const changes: Partial<LeadDraft> = {};
 
   if (input.name !== undefined) {
@@ -158,7 +158,7 @@ export function checkLeadPatch(
 }
 
 /** Checks a whole lead, as a request gives it: `checkLeadPatch`, and nothing that a lead needs may be missing. */
-export function checkLead(input: LeadInput, context: CheckContext): { record: LeadDraft; errors: FieldError[] } {
+export function checkLead(input: LeadInput, context: CheckContext): { record: LeadDraft; errors: RowError[] } {
   const status = input.status ?? undefined;
   const source = isBlank(input.source) ? context.defaultSource : input.source;
   const { changes, errors } = checkLeadPatch(

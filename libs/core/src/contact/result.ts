@@ -36,7 +36,7 @@ export interface Refusal {
 export type Checked<T> = { value: T } | Refusal;
 
 /** An error of one field of a row or of a request body; `field` is the key of the target field. */
-export interface FieldError extends Refusal {
+export interface RowError extends Refusal {
   field: string;
 }
 
@@ -53,7 +53,7 @@ export function refuse(code: RowErrorCode, message: string): Refusal {
 /**
  * Takes the value of a check, or notes its refusal under `field` and gives null.
  */
-export function take<T>(checked: Checked<T>, field: string, errors: FieldError[]): T | null {
+export function take<T>(checked: Checked<T>, field: string, errors: RowError[]): T | null {
   if ('code' in checked) {
     errors.push({ field, code: checked.code, message: checked.message });
     return null;

@@ -1,5 +1,5 @@
 import { TARGET_FIELDS, type ColumnTarget, type ContactTarget } from './fields';
-import { quote, refuse, take, type Checked, type FieldError } from './result';
+import { quote, refuse, take, type Checked, type RowError } from './result';
 import { cleanText, trimText, unescapeFormula } from './text';
 
 /** What the checks of an import or of a request have in common for all its records. */
@@ -55,7 +55,7 @@ export function readText(
   text: string | null,
   field: string,
   max: number,
-  errors: FieldError[],
+  errors: RowError[],
   multiline = false,
 ): string | null {
   if (text === null) return null;
@@ -71,7 +71,7 @@ export function exactOption<T extends string>(raw: string, options: readonly T[]
 }
 
 /** Notes that a field has no value. */
-export function demand(field: string, message: string, errors: FieldError[]): void {
+export function demand(field: string, message: string, errors: RowError[]): void {
   errors.push({ field, code: 'required', message });
 }
 

@@ -7,6 +7,7 @@ import { Tx } from '@muster/platform/database/transactions';
 import { Conditions, readPage } from '@muster/platform/http/list-query';
 import { AUDIT_SORT_FIELDS, ListAuditQuery } from './audit.dto';
 import { AuditEntry, auditTable } from './audit.entity';
+import { marks } from '@muster/platform/database/sql';
 
 const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
 
@@ -66,7 +67,7 @@ export class AuditRepository {
     const ids = [...new Set(userIds)];
     if (ids.length === 0) return new Map();
     const rows = await this.database.query<{ id: number; name: string }>(
-      `SELECT id, name FROM users WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      `SELECT id, name FROM users WHERE id IN (${marks(ids)})`,
       ids,
     );
     return new Map(rows.map(({ id, name }) => [Number(id), name]));

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
-import { conflict, FieldError, invalid, notFound, unauthorized } from '@muster/core/errors';
+import { conflict, FieldError, notFound, unauthorized, validationFailed } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Permission } from '@muster/core/permissions';
 import { holds, Principal } from '@muster/core/principal';
@@ -67,7 +67,7 @@ export class ApiKeysService implements OnModuleDestroy {
     if (expiresAt && expiresAt <= now) {
       errors.push({ field: 'expiresAt', code: 'not-in-future', message: 'must be in the future' });
     }
-    if (errors.length > 0) throw invalid('validation-failed', 'The request is well-formed but not valid.', errors);
+    if (errors.length > 0) throw validationFailed(errors);
     const key = KEY_MARK + randomBytes(32).toString('base64url');
     const apiKey = await this.transactions.run(async (tx) => {
       // Held, so that keys made at once are all counted.

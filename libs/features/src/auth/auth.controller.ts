@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { invalid, ProblemError } from '@muster/core/errors';
+import { ProblemError, validationFailed } from '@muster/core/errors';
 import { type Principal } from '@muster/core/principal';
 import { Allow, Caller, Limited, Public } from '@muster/platform/http/access';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
@@ -146,6 +146,6 @@ const signedIn = ({ accessToken, refreshToken, expiresIn, user }: SignIn): Signe
 });
 
 const tokenMissing = () =>
-  invalid('validation-failed', 'The request is well-formed but not valid.', [
+  validationFailed([
     { field: 'refreshToken', code: 'required', message: 'must be in the body, or in the cookie of the session' },
   ]);

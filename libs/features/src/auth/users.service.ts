@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isRefused } from '@muster/core/contact/result';
 import { normalizeEmail } from '@muster/core/contact/email';
 import { normalizePhone } from '@muster/core/contact/phone';
-import { conflict, FieldError, invalid, notFound } from '@muster/core/errors';
+import { conflict, FieldError, invalid, notFound, validationFailed } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Role } from '@muster/core/permissions';
 import { Principal, requireScope } from '@muster/core/principal';
@@ -179,7 +179,7 @@ export class UsersService {
       else normal.phone = phone.value.e164;
     }
     if (errors.length > 0) {
-      throw invalid('validation-failed', 'The request is well-formed but not valid.', errors);
+      throw validationFailed(errors);
     }
     return normal;
   }

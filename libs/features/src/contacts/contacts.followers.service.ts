@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Tx } from '@muster/platform/database/transactions';
 import { Actor } from '../audit/audit.service';
-import { ContactNoun, ContactRef, Memberships, StoredMembership } from './contacts.memberships.service';
+import { ContactNoun, ContactRef, Memberships, StoredMembership } from './memberships/contacts.memberships.service';
 
 /** What followers see of a lead or customer. */
 export interface FollowedRecord {

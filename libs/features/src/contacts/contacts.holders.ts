@@ -1,7 +1,7 @@
 import { FieldError } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
-import { ContactNoun } from './contacts.memberships.service';
+import { ContactNoun } from './memberships/contacts.memberships.service';
 
 /** The unique values that a write wants a record to have. */
 export interface WantedValues {

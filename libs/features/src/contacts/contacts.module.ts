@@ -2,12 +2,12 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module';
 import { AuthModule } from '../auth/auth.module';
 import { CustomFieldsModule } from '../custom-fields/custom-fields.module';
-import { ContactDuplicates } from './contacts.duplicates.service';
+import { ContactDuplicates } from './duplicates/contacts.duplicates.service';
 import { ContactFollowers } from './contacts.followers.service';
-import { Memberships } from './contacts.memberships.service';
-import { MergesRepository } from './contacts.merge.repository';
-import { SearchWorker } from './contacts.search.worker';
-import { ContactTimelines } from './contacts.timeline.service';
+import { Memberships } from './memberships/contacts.memberships.service';
+import { MergesRepository } from './merge/contacts.merge.repository';
+import { SearchWorker } from './search/contacts.search.worker';
+import { ContactTimelines } from './timeline/contacts.timeline.service';
 import { ContactTools } from './contacts.tools.service';
 
 @Module({

@@ -4,7 +4,7 @@ import { Principal } from '@muster/core/principal';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { CustomFilters } from '@muster/platform/http/custom-filters';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
-import { BatchInput, BatchView, ContactBatches } from './contacts.batch.service';
+import { BatchInput, BatchView, ContactBatches } from './batch/contacts.batch.service';
 import {
   ContactBody,
   ContactKind,
@@ -20,7 +20,7 @@ import {
   ContactStatisticsMaker,
   readStatisticsQuery,
   StatisticsRequest,
-} from './contacts.statistics.service';
+} from './statistics/contacts.statistics.service';
 import { ContactTools } from './contacts.tools.service';
 import { CheckedBody, ContactWrites } from './contacts.writes';
 
@@ -97,15 +97,20 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
     return records.map((record) => ({ ...record, groups: groups.get(record.id)! }));
   }
 
-  private async groupedOne(principal: Principal, record: R): Promise<Grouped<R>> {
-    return (await this.grouped(principal, [record]))[0];
+  private groupsOf(principal: Principal, id: number): Promise<number[]> {
+    return this.tools.memberships.groupsOfOne(this.kind.noun, id, groupsSeen(principal));
   }
 
   /** @throws 404 when it is absent or not the caller's */
   async get(principal: Principal, id: number): Promise<Grouped<R>> {
-    const record = await this.repository.records.find(id, this.kind.visible(principal, this.permissions.read));
+    const visible = this.kind.visible(principal, this.permissions.read);
+    // Asked for together, so that they wait for the store once.
+    const [record, groups] = await Promise.all([
+      this.repository.records.find(id, visible),
+      this.groupsOf(principal, id),
+    ]);
     if (!record) throw notFound();
-    return this.groupedOne(principal, record);
+    return { ...record, groups };
   }
 
   /** @throws 422 `validation-failed` or `user-unknown`, 403 `assign-forbidden`, 409 `duplicate` */
@@ -148,7 +153,7 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
       const current = await this.repository.records.lock(tx, id, visible);
       return this.writes.change(tx, principal, current, checked, set, ifMatch);
     });
-    return this.groupedOne(principal, record);
+    return { ...record, groups: await this.groupsOf(principal, id) };
   }
 
   /**

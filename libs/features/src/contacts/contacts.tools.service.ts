@@ -8,7 +8,7 @@ import { AuditService } from '../audit/audit.service';
 import { AuthService } from '../auth/auth.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { ContactFollowers } from './contacts.followers.service';
-import { Memberships } from './contacts.memberships.service';
+import { Memberships } from './memberships/contacts.memberships.service';
 
 /** What the use cases of leads and customers are made with. */
 @Injectable()

@@ -1,7 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { checkCustomFields, CustomInput } from '@muster/core/contact/custom-fields';
 import { CheckContext } from '@muster/core/contact/row';
-import { conflict, FieldError, forbidden, invalid, notFound, ProblemError } from '@muster/core/errors';
+import {
+  conflict,
+  FieldError,
+  forbidden,
+  invalid,
+  notFound,
+  ProblemError,
+  validationFailed,
+} from '@muster/core/errors';
 import { holds, Principal } from '@muster/core/principal';
 import { RecordTable } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
@@ -303,5 +311,5 @@ export class ContactWrites<R extends ContactRecord, B extends ContactBody> {
 }
 
 function refuse(errors: FieldError[]): void {
-  if (errors.length > 0) throw invalid('validation-failed', 'The request is well-formed but not valid.', errors);
+  if (errors.length > 0) throw validationFailed(errors);
 }

@@ -8,7 +8,7 @@ import {
   CustomFieldInput,
 } from '@muster/core/contact/custom-fields-definition';
 import { ContactTarget } from '@muster/core/contact/fields';
-import { conflict, FieldError, invalid, notFound } from '@muster/core/errors';
+import { conflict, FieldError, invalid, notFound, validationFailed } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Principal, requireScope } from '@muster/core/principal';
 import { SqlCondition } from '@muster/platform/database/record-table';
@@ -273,5 +273,5 @@ function refuse(errors: FieldError[]): void {
   const unsafe = errors.some(({ code }) => code === 'pattern-unsafe');
   throw unsafe
     ? invalid('pattern-unsafe', 'The pattern could not be matched in linear time, or is no pattern.', errors)
-    : invalid('validation-failed', 'The request is well-formed but not valid.', errors);
+    : validationFailed(errors);
 }

@@ -5,7 +5,8 @@ import { ContactTarget } from '@muster/core/contact/fields';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
-import { marks, tableOf } from './custom-fields.repository';
+import { marks } from '@muster/platform/database/sql';
+import { tableOf } from './custom-fields.repository';
 
 /** A record, and what it holds under the keys of its custom fields. */
 export interface RecordValues {

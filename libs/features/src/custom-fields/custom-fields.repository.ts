@@ -4,6 +4,7 @@ import { Database } from '@muster/platform/database/database';
 import { RecordTable } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { CustomField, customFieldTable } from './custom-fields.entity';
+import { marks } from '@muster/platform/database/sql';
 
 /** All SQL on the definitions of custom fields. */
 @Injectable()
@@ -75,8 +76,6 @@ export class CustomFieldsRepository {
 
 /** How a key stands in the JSON of a record; inside a text its quotes would be escaped. */
 export const keyText = (key: string) => `${JSON.stringify(key)}:`;
-
-export const marks = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 /** The table of a noun's records. */
 export function tableOf(noun: ContactTarget): string {

@@ -13,7 +13,8 @@ import { readIndexedPage } from '@muster/platform/http/indexed-page';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
 import { CustomField } from './custom-fields.entity';
 import { CustomFieldIndex, RecordValues } from './custom-fields.index.repository';
-import { CustomFieldsRepository, marks } from './custom-fields.repository';
+import { marks } from '@muster/platform/database/sql';
+import { CustomFieldsRepository } from './custom-fields.repository';
 
 /** The fields of a noun as they are at one revision of their definitions. */
 export interface LoadedFields extends FieldSet {

@@ -11,7 +11,8 @@ import { withRequestId } from '@muster/platform/observability/request-context';
 import { AuditService } from '../audit/audit.service';
 import { CustomField } from './custom-fields.entity';
 import { CustomFieldIndex, RecordValues } from './custom-fields.index.repository';
-import { CustomFieldsRepository, keyText, marks, tableOf } from './custom-fields.repository';
+import { marks } from '@muster/platform/database/sql';
+import { CustomFieldsRepository, keyText, tableOf } from './custom-fields.repository';
 import { compileFields } from './custom-fields.service';
 
 /** Records that one transaction takes on. */

@@ -7,9 +7,9 @@ import { ApiCustomFilters, CustomFilterQuery, type CustomFilters } from '@muster
 import { ApiIfMatch, etagOf } from '@muster/platform/http/etag';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import { API_PREFIX } from '@muster/platform/http/server';
-import { BatchInput, BatchQuery, BatchView } from '../contacts/contacts.batch.service';
+import { BatchInput, BatchQuery, BatchView } from '../contacts/batch/contacts.batch.service';
 import type { Grouped } from '../contacts/contacts.service';
-import { ContactStatistics } from '../contacts/contacts.statistics.service';
+import { ContactStatistics } from '../contacts/statistics/contacts.statistics.service';
 import {
   CustomerInput,
   CustomerPage,

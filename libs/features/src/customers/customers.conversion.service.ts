@@ -11,7 +11,7 @@ import { Tx } from '@muster/platform/database/transactions';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuditService } from '../audit/audit.service';
 import { ContactFollowers } from '../contacts/contacts.followers.service';
-import { mergeRecords, takenValues, WantedValues } from '../contacts/contacts.merge.service';
+import { mergeRecords, takenValues, WantedValues } from '../contacts/merge/contacts.merge.service';
 import { CustomFieldsService, LoadedFields } from '../custom-fields/custom-fields.service';
 import { toCustomerView } from './customers.dto';
 import { Customer } from './customers.entity';

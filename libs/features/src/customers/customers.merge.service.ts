@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { ContactDuplicates } from '../contacts/contacts.duplicates.service';
-import { ContactMergesService, MergeKind, MergesRepository } from '../contacts/contacts.merge.service';
+import { ContactDuplicates } from '../contacts/duplicates/contacts.duplicates.service';
+import { ContactMergesService, MergeKind, MergesRepository } from '../contacts/merge/contacts.merge.service';
 import { ContactTools } from '../contacts/contacts.tools.service';
 import { CustomerInput, CustomerPatch } from './customers.dto';
 import { Customer } from './customers.entity';

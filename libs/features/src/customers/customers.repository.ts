@@ -4,7 +4,7 @@ import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { Conditions, readPage } from '@muster/platform/http/list-query';
 import { isEverything, ScopeCondition, undivided } from '@muster/platform/http/list-scope';
-import { SearchedTable } from '../contacts/contacts.search.service';
+import { SearchedTable } from '../contacts/search/contacts.search.service';
 import { CUSTOMER_SORT_FIELDS, ListCustomersQuery } from './customers.dto';
 import { Customer, customerTable } from './customers.entity';
 

@@ -14,7 +14,7 @@ import {
   ValidateIf,
 } from 'class-validator';
 import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
-import { CONTACT_NOUNS, type ContactNoun } from '../contacts/contacts.memberships.service';
+import { CONTACT_NOUNS, type ContactNoun } from '../contacts/memberships/contacts.memberships.service';
 import type { Group } from './groups.entity';
 
 /** How many records one call puts into a group, or takes out. */

@@ -5,7 +5,12 @@ import { Principal } from '@muster/core/principal';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuditService } from '../audit/audit.service';
-import { CONTACT_NOUNS, ContactNoun, ContactRef, Memberships } from '../contacts/contacts.memberships.service';
+import {
+  CONTACT_NOUNS,
+  ContactNoun,
+  ContactRef,
+  Memberships,
+} from '../contacts/memberships/contacts.memberships.service';
 import { GroupMembersAddedView, GroupMembersInput, GroupMembersRemovedView, MAX_MEMBERS_AT_ONCE } from './groups.dto';
 import { groupMembersAdded, GroupMembersChanged, groupMembersRemoved } from './groups.events';
 import { visibleGroups, writableRecords } from './groups.policy';

@@ -1,7 +1,7 @@
 import { Permission } from '@muster/core/permissions';
 import { holds, Principal, requireScope } from '@muster/core/principal';
 import { SqlCondition } from '@muster/platform/database/record-table';
-import { CONTACT_NOUNS, ContactNoun } from '../contacts/contacts.memberships.service';
+import { CONTACT_NOUNS, ContactNoun } from '../contacts/memberships/contacts.memberships.service';
 import { visibleCustomers } from '../customers/customers.policy';
 import { visibleLeads } from '../leads/leads.policy';
 

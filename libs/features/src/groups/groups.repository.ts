@@ -5,9 +5,10 @@ import { Database } from '@muster/platform/database/database';
 import { RecordTable, SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { Conditions, readPage } from '@muster/platform/http/list-query';
-import { ContactNoun } from '../contacts/contacts.memberships.service';
+import { ContactNoun } from '../contacts/memberships/contacts.memberships.service';
 import { GROUP_SORT_FIELDS, ListGroupsQuery } from './groups.dto';
 import { Group, groupTable } from './groups.entity';
+import { marks } from '@muster/platform/database/sql';
 
 const IDS_AT_ONCE = 500;
 
@@ -59,7 +60,7 @@ export class GroupsRepository {
     for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
       const some = ids.slice(start, start + IDS_AT_ONCE);
       const { rows } = await tx.query<{ id: number }>(
-        `SELECT id FROM ${noun} WHERE id IN (${some.map(() => '?').join(', ')}) AND ${where.sql}${forShare}`,
+        `SELECT id FROM ${noun} WHERE id IN (${marks(some)}) AND ${where.sql}${forShare}`,
         [...some, ...where.params],
       );
       for (const { id } of rows) held.add(Number(id));

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { type FieldError, take } from '@muster/core/contact/result';
+import { type RowError, take } from '@muster/core/contact/result';
 import { cleanText } from '@muster/core/contact/text';
-import { conflict, invalid, notFound, ProblemError } from '@muster/core/errors';
+import { conflict, invalid, notFound, ProblemError, validationFailed } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Principal, requireScope } from '@muster/core/principal';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuditService } from '../audit/audit.service';
-import { Memberships } from '../contacts/contacts.memberships.service';
+import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { CountedGroup, GroupInput, ListGroupsQuery } from './groups.dto';
 import { Group } from './groups.entity';
 import { groupCreated, groupDeleted, groupPartlyCleared, groupUpdated } from './groups.events';
@@ -175,11 +175,11 @@ export class GroupsService {
 
 /** The fields of a body, normalised. @throws 422 `validation-failed` */
 function check({ name, description }: GroupInput): Fields {
-  const errors: FieldError[] = [];
+  const errors: RowError[] = [];
   const cleanName = take(cleanText(name ?? '', NAME_MAX, 1), 'name', errors);
   const cleanDescription = take(cleanText(description ?? '', DESCRIPTION_MAX, 0, true), 'description', errors);
   if (cleanName === null || errors.length > 0) {
-    throw invalid('validation-failed', 'The request is well-formed but not valid.', errors);
+    throw validationFailed(errors);
   }
   return { name: cleanName, nameKey: nameKeyOf(cleanName), description: cleanDescription || null };
 }

@@ -4,7 +4,7 @@ import { isRefused } from '@muster/core/contact/result';
 import { cleanText, normalizeText } from '@muster/core/contact/text';
 import { FieldSet } from '@muster/core/contact/custom-fields';
 import { MappingSuggestion } from '@muster/core/contact/header-match';
-import { conflict, invalid, notFound } from '@muster/core/errors';
+import { conflict, notFound, validationFailed } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { holds, Principal } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
@@ -77,7 +77,7 @@ export class ImportMappingsService {
     const checked = cleanText(name, NAME_MAX, 1);
     if (!isRefused(checked)) return checked.value;
     const { code, message } = checked;
-    throw invalid('validation-failed', 'The request is well-formed but not valid.', [{ field, code, message }]);
+    throw validationFailed([{ field, code, message }]);
   }
 
   /** Saves a mapping that was checked; the caller's own of the same name is replaced. */

@@ -12,7 +12,7 @@ import { CustomersService } from '../customers/customers.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { LeadsModule } from '../leads/leads.module';
 import { LeadsService } from '../leads/leads.service';
-import { Memberships } from '../contacts/contacts.memberships.service';
+import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { Import } from './imports.entity';
 import { ImportLedger, RowOutcome } from './imports.ledger';
 import { planChunks } from './imports.plans';

@@ -10,7 +10,7 @@ import { lendDirectory, Lent } from '@muster/testing/profile';
 import { CustomFieldIndex } from '../custom-fields/custom-fields.index.repository';
 import { CustomFieldsRepository } from '../custom-fields/custom-fields.repository';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
-import { Memberships } from '../contacts/contacts.memberships.service';
+import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { Import } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger } from './imports.ledger';

@@ -1,7 +1,7 @@
 import { Permission } from '@muster/core/permissions';
 import { Principal } from '@muster/core/principal';
 import { openTestServices, TestServices } from '@muster/testing/services';
-import { BatchResult } from '../contacts/contacts.batch.dto';
+import { BatchResult } from '../contacts/batch/contacts.batch.dto';
 import { CustomFieldDefinitionsService } from '../custom-fields/custom-fields.definitions.service';
 import { CustomersModule } from '../customers/customers.module';
 import { CustomersService } from '../customers/customers.service';

@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Tx } from '@muster/platform/database/transactions';
+import { marks } from '@muster/platform/database/sql';
 import { Actor, AuditService } from '../audit/audit.service';
 import { ContactChange, ContactFollower, ContactFollowers } from '../contacts/contacts.followers.service';
-import { ContactRef } from '../contacts/contacts.memberships.service';
+import { ContactRef } from '../contacts/memberships/contacts.memberships.service';
 
 const IDS_AT_ONCE = 500;
 
@@ -55,7 +56,7 @@ export class LeadConversions implements ContactFollower {
     for (let start = 0; start < leadIds.length; start += IDS_AT_ONCE) {
       const ids = leadIds.slice(start, start + IDS_AT_ONCE);
       await tx.query(
-        `UPDATE leads SET converted_to = ?, updated_at = ?, version = version + 1 WHERE id IN (${ids.map(() => '?').join(', ')})`,
+        `UPDATE leads SET converted_to = ?, updated_at = ?, version = version + 1 WHERE id IN (${marks(ids)})`,
         [to, formatTime(new Date()), ...ids],
       );
     }

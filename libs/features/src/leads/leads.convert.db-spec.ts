@@ -1,6 +1,6 @@
 import { Principal } from '@muster/core/principal';
 import { openTestServices, TestServices } from '@muster/testing/services';
-import { Memberships } from '../contacts/contacts.memberships.service';
+import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { CustomFieldDefinitionsService } from '../custom-fields/custom-fields.definitions.service';
 import { CustomerMergesService } from '../customers/customers.merge.service';
 import { CustomersService } from '../customers/customers.service';

@@ -5,7 +5,7 @@ import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuditService } from '../audit/audit.service';
-import { Memberships } from '../contacts/contacts.memberships.service';
+import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import {
   type Customer,
   CustomersConversionService,

@@ -17,7 +17,7 @@ import {
 import { AcceptsCustomFilters, IsListSort } from '@muster/platform/http/custom-filters';
 import { IsInstant, PageMetaDto, RecordListQueryDto } from '@muster/platform/http/list-query.dto';
 import type { Grouped } from '../contacts/contacts.service';
-import { ContactStatistics, SourceCount } from '../contacts/contacts.statistics.service';
+import { ContactStatistics, SourceCount } from '../contacts/statistics/contacts.statistics.service';
 import type { Lead } from './leads.entity';
 
 /** A whole lead, for POST and PUT. At least one of `email` and `phone` is needed. */

@@ -1,9 +1,9 @@
 import { Principal } from '@muster/core/principal';
 import { openTestServices, TestServices } from '@muster/testing/services';
-import { visibleGroups } from '../contacts/contacts.duplicates.groups';
-import { DuplicateKeys } from '../contacts/contacts.duplicates.repository';
-import { DuplicatesQuery } from '../contacts/contacts.duplicates.service';
-import { indexSome, queueForSearch } from '../contacts/contacts.search.service';
+import { visibleGroups } from '../contacts/duplicates/contacts.duplicates.groups';
+import { DuplicateKeys } from '../contacts/duplicates/contacts.duplicates.repository';
+import { DuplicatesQuery } from '../contacts/duplicates/contacts.duplicates.service';
+import { indexSome, queueForSearch } from '../contacts/search/contacts.search.service';
 import { LeadsConvertService } from './leads.convert.service';
 import { LeadInput } from './leads.dto';
 import { LeadMergesService } from './leads.merge.service';

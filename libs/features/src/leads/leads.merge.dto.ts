@@ -1,4 +1,4 @@
-import { DuplicateGroupView, DuplicatesMeta } from '../contacts/contacts.duplicates.service';
+import { DuplicateGroupView, DuplicatesMeta } from '../contacts/duplicates/contacts.duplicates.service';
 import { LeadView } from './leads.dto';
 
 export class LeadMergedView {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Tx } from '@muster/platform/database/transactions';
-import { ContactDuplicates } from '../contacts/contacts.duplicates.service';
-import { ContactMergesService, MergeKind, MergesRepository } from '../contacts/contacts.merge.service';
+import { ContactDuplicates } from '../contacts/duplicates/contacts.duplicates.service';
+import { ContactMergesService, MergeKind, MergesRepository } from '../contacts/merge/contacts.merge.service';
 import { ContactTools } from '../contacts/contacts.tools.service';
 import { CustomersConversionService } from '../customers/customers.conversion.service';
 import { LeadInput, LeadPatch } from './leads.dto';

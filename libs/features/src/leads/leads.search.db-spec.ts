@@ -2,7 +2,7 @@ import { searchTerms } from '@muster/core/contact/search-terms';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { VersionedRecord } from '@muster/platform/database/record-table';
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
-import { indexSome, queueForSearch, RARE, SearchedTable } from '../contacts/contacts.search.service';
+import { indexSome, queueForSearch, RARE, SearchedTable } from '../contacts/search/contacts.search.service';
 import { leadTable } from './leads.entity';
 
 const ALL = { sql: '1 = 1', params: [] };

@@ -1,6 +1,6 @@
 import { Principal } from '@muster/core/principal';
 import { openTestServices, TestServices } from '@muster/testing/services';
-import { ContactTimelines } from '../contacts/contacts.timeline.service';
+import { ContactTimelines } from '../contacts/timeline/contacts.timeline.service';
 import { CustomFieldDefinitionsService } from '../custom-fields/custom-fields.definitions.service';
 import { LeadsConvertService } from './leads.convert.service';
 import { LeadMergesService } from './leads.merge.service';

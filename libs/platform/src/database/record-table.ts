@@ -3,6 +3,7 @@ import { formatTime, parseTime } from './dialect/dialect';
 import { Database } from './database';
 import { Gathered, SqlCondition } from './gathered';
 import { Tx } from './transactions';
+import { marks } from './sql';
 
 export type { SqlCondition };
 
@@ -81,9 +82,8 @@ export class RecordTable<R extends VersionedRecord> extends ReadTable<R> {
 
   async insert(tx: Tx, record: R): Promise<void> {
     const names = this.columns.map(({ column }) => column).join(', ');
-    const marks = this.columns.map(() => '?').join(', ');
     const values = this.columns.map(({ property, kind }) => encode(kind, record[property as keyof R]));
-    await tx.query(`INSERT INTO ${this.definition.name} (${names}) VALUES (${marks})`, values);
+    await tx.query(`INSERT INTO ${this.definition.name} (${names}) VALUES (${marks(this.columns)})`, values);
   }
 
   async update(tx: Tx, id: number, changes: Partial<R>): Promise<void> {

@@ -3,6 +3,7 @@ import { conflict } from '@muster/core/errors';
 import { Database } from '../database/database';
 import { formatTime, parseTime } from '../database/dialect/dialect';
 import { Transactions, Tx } from '../database/transactions';
+import { marks } from '../database/sql';
 
 /** How long a key is kept after its first request, in milliseconds. */
 const KEPT = 24 * 3_600_000;
@@ -165,9 +166,8 @@ export class IdempotencyStore {
       [now],
     );
     if (rows.length === 0) return false;
-    const marks = rows.map(() => '?').join(', ');
     await this.transactions.bookkeep((tx) =>
-      tx.query(`DELETE FROM idempotency_keys WHERE expires_at <= ? AND key_hash IN (${marks})`, [
+      tx.query(`DELETE FROM idempotency_keys WHERE expires_at <= ? AND key_hash IN (${marks(rows)})`, [
         now,
         ...rows.map((row) => row.key_hash),
       ]),

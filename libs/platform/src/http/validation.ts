@@ -1,7 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { ArgumentMetadata, ValidationError, ValidationPipe } from '@nestjs/common';
-import { badRequest, FieldError, invalid } from '@muster/core/errors';
+import { badRequest, FieldError, validationFailed, invalid } from '@muster/core/errors';
 import { isDeeper } from '@muster/core/json';
 import { withoutCustomFilters } from './custom-filters';
 
@@ -47,15 +47,14 @@ export const validationPipe = () =>
   });
 
 /** A client's own property names may be as long as its body: the answer shows their begin. */
-const notValid = (errors: FieldError[], detail = 'The request is well-formed but not valid.') =>
-  invalid(
-    'validation-failed',
-    detail,
+const notValid = (errors: FieldError[], detail?: string) =>
+  validationFailed(
     errors.slice(0, MAX_ERRORS).map(({ field, code, message }) => ({
       field: field.slice(0, MAX_NAME),
       code,
       message: message.slice(0, 2 * MAX_NAME),
     })),
+    detail,
   );
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,6 +3,7 @@ import { Broker } from '../broker/broker';
 import { Database } from '../database/database';
 import { formatTime, parseTime } from '../database/dialect/dialect';
 import { Transactions } from '../database/transactions';
+import { marks } from '../database/sql';
 import { errorFields, logOf } from '../observability/logger';
 import { eventsPublished } from '../observability/metrics';
 import { Loop } from '../observability/loop';
@@ -57,7 +58,6 @@ export class Relay {
       return false;
     }
     const ids = rows.map((row) => row.id);
-    const marks = ids.map(() => '?').join(', ');
     try {
       await this.broker.publish(rows.map(toEnvelope));
     } catch (error) {
@@ -66,12 +66,12 @@ export class Relay {
         'Events could not be published; they wait in the outbox.',
       );
       await this.transactions.run((tx) =>
-        tx.query(`UPDATE outbox SET leased_until = NULL WHERE id IN (${marks})`, ids),
+        tx.query(`UPDATE outbox SET leased_until = NULL WHERE id IN (${marks(ids)})`, ids),
       );
       return false;
     }
     await this.transactions.run((tx) =>
-      tx.query(`UPDATE outbox SET published_at = ?, leased_until = NULL WHERE id IN (${marks})`, [
+      tx.query(`UPDATE outbox SET published_at = ?, leased_until = NULL WHERE id IN (${marks(ids)})`, [
         formatTime(new Date()),
         ...ids,
       ]),
@@ -91,7 +91,7 @@ export class Relay {
         [now],
       );
       if (rows.length === 0) return [];
-      await tx.query(`UPDATE outbox SET leased_until = ? WHERE id IN (${rows.map(() => '?').join(', ')})`, [
+      await tx.query(`UPDATE outbox SET leased_until = ? WHERE id IN (${marks(rows)})`, [
         formatTime(new Date(Date.now() + LEASE)),
         ...rows.map((row) => row.id),
       ]);

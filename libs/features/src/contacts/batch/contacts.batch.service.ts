@@ -5,9 +5,9 @@ import { Tx } from '@muster/platform/database/transactions';
 import { checkObject } from '@muster/platform/http/validation';
 import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { BatchInput, BatchProblem, BatchResult, BatchUpdate, BatchView } from './contacts.batch.dto';
-import { ContactBody, ContactKind, ContactRecord, permissionsOf } from './contacts.kind';
-import { ContactTools } from './contacts.tools.service';
-import { CheckedBody, ContactWrites } from './contacts.writes';
+import { ContactBody, ContactKind, ContactRecord, permissionsOf } from '../contacts.kind';
+import { ContactTools } from '../contacts.tools.service';
+import { CheckedBody, ContactWrites } from '../contacts.writes';
 
 export { BatchInput, BatchQuery, BatchView } from './contacts.batch.dto';
 

@@ -1,6 +1,6 @@
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { DuplicateGroup, DuplicateKeys } from './contacts.duplicates.repository';
-import type { ContactNoun } from './contacts.memberships.service';
+import type { ContactNoun } from '../memberships/contacts.memberships.service';
 
 /** The groups that a caller may see. */
 export interface VisibleGroups {

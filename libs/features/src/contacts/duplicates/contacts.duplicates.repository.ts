@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { DUPLICATE_REASONS, duplicateKeys, DuplicateReason } from '@muster/core/contact/duplicate-keys';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
+import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
-import type { ContactNoun } from './contacts.memberships.service';
+import type { ContactNoun } from '../memberships/contacts.memberships.service';
 
 /** Records of one noun that share a key. */
 export interface DuplicateGroup {
@@ -171,5 +172,3 @@ type CountRow = { key_hash: number; n: number | string };
 const toGroup = (kind: number, { key_hash, n }: CountRow): DuplicateGroup => ({
   ...{ kind, keyHash: Number(key_hash), count: Number(n) },
 });
-
-const marks = (values: readonly unknown[]) => values.map(() => '?').join(', ');

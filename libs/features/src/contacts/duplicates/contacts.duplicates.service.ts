@@ -4,12 +4,13 @@ import { invalid } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
 import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
-import { Actor } from '../audit/audit.service';
+import { Actor } from '../../audit/audit.service';
 import { DuplicatesMeta, DuplicatesQuery } from './contacts.duplicates.dto';
 import { visibleGroups, VisibleGroups } from './contacts.duplicates.groups';
 import { DuplicateGroup, DuplicateKeys, isSame, reasonOf, storedKeys } from './contacts.duplicates.repository';
-import { ContactChange, ContactFollower, ContactFollowers } from './contacts.followers.service';
-import type { ContactNoun } from './contacts.memberships.service';
+import { ContactChange, ContactFollower, ContactFollowers } from '../contacts.followers.service';
+import type { ContactNoun } from '../memberships/contacts.memberships.service';
+import { marks } from '@muster/platform/database/sql';
 
 export { DuplicateGroupView, DuplicatesMeta, DuplicatesQuery } from './contacts.duplicates.dto';
 
@@ -106,7 +107,7 @@ export class ContactDuplicates implements ContactFollower {
     if (ids.length === 0) return new Map();
     const scope = within ?? { sql: '1 = 1', params: [] };
     const rows = await records.database.query<Record<string, unknown>>(
-      `SELECT * FROM ${records.definition.name} WHERE id IN (${ids.map(() => '?').join(', ')}) AND ${scope.sql}`,
+      `SELECT * FROM ${records.definition.name} WHERE id IN (${marks(ids)}) AND ${scope.sql}`,
       [...ids, ...scope.params],
     );
     return new Map(rows.map((row) => [Number(row.id), records.fromRow(row)]));

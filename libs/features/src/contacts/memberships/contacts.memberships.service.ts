@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
-import { SqlCondition } from '@muster/platform/database/record-table';
+import { Gathered, SqlCondition } from '@muster/platform/database/gathered';
+import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
 
 /** The nouns whose records can be in groups; each is the name of its table. */
@@ -39,7 +40,20 @@ interface Membership {
  */
 @Injectable()
 export class Memberships {
-  constructor(private readonly database: Database) {}
+  private readonly lookUps: Gathered<{ id: number; group_id: number }>;
+
+  constructor(private readonly database: Database) {
+    const select =
+      'SELECT m.record_id AS id, m.group_id FROM group_members m JOIN contact_groups g ON g.id = m.group_id';
+    this.lookUps = new Gathered(database, select, 'm.record_id');
+  }
+
+  /** The committed groups of a record, by rising id. @param seen as of {@link groupsOf} */
+  async groupsOfOne(noun: ContactNoun, id: number, seen: SqlCondition = ALL): Promise<number[]> {
+    const where = { sql: `m.noun = ? AND ${seen.sql}`, params: [noun, ...seen.params] };
+    const rows = await this.lookUps.all(id, where);
+    return rows.map(({ group_id }) => Number(group_id)).sort((a, b) => a - b);
+  }
 
   /**
    * The groups of each record, by rising id; of a record that is in none, an empty list.
@@ -58,10 +72,7 @@ export class Memberships {
         WHERE m.noun = ? AND m.record_id IN (${marks(some)}) AND ${seen.sql} ORDER BY m.group_id`;
       const params = [noun, ...some, ...seen.params];
       type Row = { record_id: number; group_id: number };
-      // One record is read often: its text is one of few.
-      const read = () =>
-        some.length === 1 ? this.database.select<Row>(sql, params) : this.database.query<Row>(sql, params);
-      const rows = tx ? (await tx.query<Row>(sql, params)).rows : await read();
+      const rows = tx ? (await tx.query<Row>(sql, params)).rows : await this.database.query<Row>(sql, params);
       for (const { record_id, group_id } of rows) groups.get(Number(record_id))!.push(Number(group_id));
     }
     return groups;
@@ -246,5 +257,3 @@ export class Memberships {
 function* chunks(ids: readonly number[]): Generator<number[]> {
   for (let start = 0; start < ids.length; start += IDS_AT_ONCE) yield ids.slice(start, start + IDS_AT_ONCE);
 }
-
-const marks = (values: readonly unknown[]) => values.map(() => '?').join(', ');

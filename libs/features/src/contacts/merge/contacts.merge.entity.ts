@@ -1,5 +1,5 @@
 import { column, TableDefinition } from '@muster/platform/database/dialect/columns';
-import { ContactNoun } from './contacts.memberships.service';
+import { ContactNoun } from '../memberships/contacts.memberships.service';
 
 /** A record as JSON keeps it: times are texts. */
 export type StoredRecord = Record<string, unknown>;

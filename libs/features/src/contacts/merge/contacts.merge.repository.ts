@@ -5,7 +5,7 @@ import { Database } from '@muster/platform/database/database';
 import { ReadTable } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { ContactMerge, contactMergeTable, StoredRecord } from './contacts.merge.entity';
-import { ContactNoun } from './contacts.memberships.service';
+import { ContactNoun } from '../memberships/contacts.memberships.service';
 
 /** All SQL on merges. */
 @Injectable()

@@ -6,17 +6,17 @@ import { Principal, requireScope, scopeFor } from '@muster/core/principal';
 import { RecordTable, SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
-import { LoadedFields } from '../custom-fields/custom-fields.service';
-import { ContactDuplicates, DuplicatesPage, DuplicatesQuery } from './contacts.duplicates.service';
-import { takenValues } from './contacts.holders';
+import { LoadedFields } from '../../custom-fields/custom-fields.service';
+import { ContactDuplicates, DuplicatesPage, DuplicatesQuery } from '../duplicates/contacts.duplicates.service';
+import { takenValues } from '../contacts.holders';
 import { fittingValues, MergeChoices, mergeRecords, MergeRules, unmergeRecord } from './contacts.merge';
 import { ContactMerge } from './contacts.merge.entity';
 import { fromStored, MergesRepository } from './contacts.merge.repository';
-import { ContactBody, ContactKind, ContactRecord } from './contacts.kind';
-import { ContactTools } from './contacts.tools.service';
+import { ContactBody, ContactKind, ContactRecord } from '../contacts.kind';
+import { ContactTools } from '../contacts.tools.service';
 
 // What the nouns need for merging, through the one door.
-export { takenValues, type WantedValues } from './contacts.holders';
+export { takenValues, type WantedValues } from '../contacts.holders';
 export { mergeRecords } from './contacts.merge';
 export { MergeInput } from './contacts.merge.dto';
 export { MergesRepository } from './contacts.merge.repository';

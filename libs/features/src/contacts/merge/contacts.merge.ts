@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { checkSize, customPath, FieldSet } from '@muster/core/contact/custom-fields';
 import { MAX_TAGS } from '@muster/core/contact/tags';
 import { FieldError } from '@muster/core/errors';
-import { MAX_METADATA_BYTES } from './contacts.metadata';
+import { MAX_METADATA_BYTES } from '../contacts.metadata';
 
 type Values = Record<string, unknown>;
 

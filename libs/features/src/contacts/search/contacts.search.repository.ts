@@ -2,9 +2,10 @@ import { Searchable, searchTerms, SearchWord } from '@muster/core/contact/search
 import { Database } from '@muster/platform/database/database';
 import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
 import { SqlCondition } from '@muster/platform/database/record-table';
+import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
-import { DuplicateKeys } from './contacts.duplicates.repository';
-import type { ContactNoun } from './contacts.memberships.service';
+import { DuplicateKeys } from '../duplicates/contacts.duplicates.repository';
+import type { ContactNoun } from '../memberships/contacts.memberships.service';
 
 /** The texts of each noun that a search looks into, beside e-mail and phone: columns. */
 const TEXTS: Record<ContactNoun, string[]> = {
@@ -223,8 +224,6 @@ export class SearchBacklog {
     await this.database.dialect.bulkInsert(tx.runner, 'search_terms', ['noun', 'term', 'record_id'], buffer);
   }
 }
-
-const marks = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 /** The texts of columns, one after another with a sign between that no word has. */
 function concat(columns: string[]): string {

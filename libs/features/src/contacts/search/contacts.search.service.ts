@@ -4,8 +4,9 @@ import { columnName, TableDefinition } from '@muster/platform/database/dialect/c
 import { RecordTable, SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { EVERYTHING, partsOf, ScopeCondition } from '@muster/platform/http/list-scope';
-import type { ContactNoun } from './contacts.memberships.service';
+import type { ContactNoun } from '../memberships/contacts.memberships.service';
 import { FoundRecord, IdRange, SearchBacklog, searchedColumns, SearchIndex } from './contacts.search.repository';
+import { marks } from '@muster/platform/database/sql';
 
 /** A word that so many entries of the index have, or fewer, is rare: its records are read one by one. */
 export const RARE = 2_000;
@@ -154,7 +155,7 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
 }
 
 const named = (ids: readonly number[]): SearchCondition => ({
-  sql: ids.length === 0 ? '1 = 0' : `id IN (${ids.map(() => '?').join(', ')})`,
+  sql: ids.length === 0 ? '1 = 0' : `id IN (${marks(ids)})`,
   params: [...ids],
   total: null,
 });

@@ -1,7 +1,7 @@
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { GroupCount, TagCount } from './contacts.statistics.dto';
-import { ContactNoun } from './contacts.memberships.service';
+import { ContactNoun } from '../memberships/contacts.memberships.service';
 
 /** Entries of a distribution, the most frequent first, and what those beyond them count together. */
 export interface Frequent<T> {

@@ -1,16 +1,16 @@
-import { invalid } from '@muster/core/errors';
+import { validationFailed } from '@muster/core/errors';
 import { Principal } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { CustomFilters } from '@muster/platform/http/custom-filters';
 import { API_PREFIX } from '@muster/platform/http/server';
-import { FieldDistribution, LoadedFields } from '../custom-fields/custom-fields.service';
-import { ContactNoun } from './contacts.memberships.service';
-import { groupsSeen } from './contacts.policy';
+import { FieldDistribution, LoadedFields } from '../../custom-fields/custom-fields.service';
+import { ContactNoun } from '../memberships/contacts.memberships.service';
+import { groupsSeen } from '../contacts.policy';
 import { endsOf, layOut } from './contacts.statistics.days';
 import { ContactStatistics, StatisticsDrill } from './contacts.statistics.dto';
 import { ContactFigures } from './contacts.statistics.repository';
-import { ContactTools } from './contacts.tools.service';
+import { ContactTools } from '../contacts.tools.service';
 
 export { ContactStatistics, SourceCount } from './contacts.statistics.dto';
 
@@ -34,7 +34,7 @@ export function readStatisticsQuery<Q extends StatisticsRequest>({ from, to, ...
     ...(from !== undefined && query.createdFrom !== undefined ? ['from'] : []),
     ...(to !== undefined && query.createdTo !== undefined ? ['to'] : []),
   ].map((field) => ({ field, code: 'given-twice', message: 'is another name for what is given already' }));
-  if (errors.length > 0) throw invalid('validation-failed', 'The request is well-formed but not valid.', errors);
+  if (errors.length > 0) throw validationFailed(errors);
   return { ...query, ...(from !== undefined && { createdFrom: from }), ...(to !== undefined && { createdTo: to }) };
 }
 
@@ -168,7 +168,5 @@ function keysOf({ fields = '' }: StatisticsQuery): string[] {
   const keys = [...new Set(fields.split(',').map((key) => key.trim()))].filter((key) => key !== '');
   if (keys.length <= MAX_FIELDS) return keys;
   const message = `names more than ${MAX_FIELDS} custom fields`;
-  throw invalid('validation-failed', 'The request is well-formed but not valid.', [
-    { field: 'fields', code: 'too-long', message },
-  ]);
+  throw validationFailed([{ field: 'fields', code: 'too-long', message }]);
 }

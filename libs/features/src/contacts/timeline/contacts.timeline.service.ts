@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { writeCursor } from '@muster/platform/http/list-query';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
-import { type AuditEntryView, AuditService, TRAIL_SORT } from '../audit/audit.service';
+import { type AuditEntryView, AuditService, TRAIL_SORT } from '../../audit/audit.service';
 import { TimelineActor, TimelineChange, TimelineEntry, TimelinePage } from './contacts.timeline.dto';
 
 type Values = Record<string, unknown>;

@@ -6,6 +6,7 @@ import { DataSource, QueryRunner } from 'typeorm';
 import { toEntitySchema } from './columns';
 import { BulkBuffer, BulkValue, Dialect, formatTime, MigrationClass } from './dialect';
 import { TableDefinition } from './columns';
+import { marks } from '../sql';
 
 /** How long a writer waits for another process's transaction, in milliseconds. */
 const BUSY_TIMEOUT = 15_000;
@@ -90,9 +91,8 @@ export class SqliteDialect implements Dialect {
 
   async bulkInsert(runner: QueryRunner, table: string, columns: string[], rows: BulkBuffer): Promise<number> {
     const connection = (await runner.connect()) as Sqlite.Database;
-    const marks = columns.map(() => '?').join(', ');
     const statement = connection.prepare(
-      `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks}) ON CONFLICT DO NOTHING`,
+      `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks(columns)}) ON CONFLICT DO NOTHING`,
     );
     let inserted = 0;
     for (let index = 0; index < rows.count; index++) {

@@ -1,0 +1,2 @@
+/** Placeholders for these values in a statement: `?, ?, ?`. */
+export const marks = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
