@@ -132,6 +132,12 @@ async function fromPackages({ management }) {
   return start({ script, epmd: join(runtime, 'epmd'), env }, `started from Debian packages (${release})`, management);
 }
 
+/**
+ * Queues that nobody consumes from go after a minute. Each test server declares some, quorum queues hold files open, and a broker
+ * with the usual limit of 1,024 open files stops taking connections after a few hundred.
+ */
+const EXPIRY = { pattern: '.*', definition: { expires: 60_000 }, 'apply-to': 'queues' };
+
 /** Makes and removes a virtual host by the HTTP interface of a broker, or by rabbitmqctl on this machine's broker. */
 function vhostTools(url) {
   const base = new URL(url);
@@ -160,6 +166,7 @@ function vhostTools(url) {
       add: async (name) => {
         await http('PUT', `vhosts/${name}`, {});
         await http('PUT', `permissions/${name}/${encodeURIComponent(user)}`, everything);
+        await http('PUT', `policies/${name}/expiry`, EXPIRY);
       },
       remove: (name) => http('DELETE', `vhosts/${name}`),
     },
@@ -167,6 +174,9 @@ function vhostTools(url) {
       add: async (name) => {
         await control('add_vhost', name);
         await control('set_permissions', '-p', name, user, '.*', '.*', '.*');
+        const { pattern, definition, 'apply-to': target } = EXPIRY;
+        const policy = ['expiry', pattern, JSON.stringify(definition)];
+        await control('set_policy', '-p', name, '--apply-to', target, ...policy);
       },
       remove: (name) => control('delete_vhost', name),
     },
