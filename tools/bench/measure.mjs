@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Failure, say } from '../lib/project.mjs';
 import { countLeads, databaseVersion, runBaseline, settle } from './baseline.mjs';
 import { writeLeadFile } from './lead-file.mjs';
@@ -12,7 +15,8 @@ import { Program } from './program.mjs';
 import { reads } from './read.mjs';
 import { listsTable, machine, memoryTable, readTable, speedTable, writeReport } from './report.mjs';
 
-const POLL = 200;
+/** How often the state of an import is asked for, in milliseconds. */
+const POLL = 50;
 /** An import that takes longer than this is given up, in milliseconds: 15 minutes and 1 for each 50,000 rows. */
 const limit = (rows) => 60_000 * (15 + rows / 50_000);
 const MEMORY_ROWS = [200_000, 2_000_000];
@@ -52,6 +56,7 @@ async function speed(profile, files, { rows, runs, database }) {
   say(`${profile}: ${rows} rows, ${(bytes / 1e6).toFixed(1)} MB, ${runs} run(s)`);
   const imports = [];
   const baselines = [];
+  const conversions = [];
   let version;
   for (let run = 1; run <= runs; run++) {
     const place = await openPlace(profile, { name: 'bench', database });
@@ -63,12 +68,15 @@ async function speed(profile, files, { rows, runs, database }) {
       const baseline = await runBaseline(place);
       if (baseline.rows !== rows) throw new Failure(`the baseline loaded ${baseline.rows} rows of ${rows}`);
       baselines.push(baseline.seconds);
-      say(`  baseline ${run}: ${baseline.seconds.toFixed(2)} s, ${rate(rows, baseline.seconds)} rows/s`);
+      conversions.push(await convertByDuckDb(file, rows));
+      say(
+        `  baseline ${run}: ${baseline.seconds.toFixed(2)} s, ${rate(rows, baseline.seconds)} rows/s; DuckDB ${conversions.at(-1).toFixed(2)} s`,
+      );
     } finally {
       await place.remove();
     }
   }
-  return { profile, rows, bytes, version, imports, baselines };
+  return { profile, rows, bytes, version, imports, baselines, conversions };
 }
 
 const rate = (rows, seconds) => Math.round(rows / seconds);
@@ -79,41 +87,59 @@ function describe({ seconds, phases, peak }, rows) {
   return `${seconds.toFixed(2)} s, ${rate(rows, seconds)} rows/s (${each.join(', ')}), peak memory ${MB(peak)}`;
 }
 
-/** The time from the first byte of the upload to `completed`, on an installation that has stored nothing yet. */
+/**
+ * The time from the first byte of the upload to `completed`, on an installation that has stored nothing yet, step by step: upload,
+ * analysis until `ready`, and the import from `POST /imports/:id/start` on.
+ */
 async function timeImport(place, file, rows) {
   const program = new Program(place);
   await program.start();
   try {
     await program.token();
     await settle(place.database);
-    const began = performance.now();
-    const marks = { upload: 0 };
-    const elapsed = () => (performance.now() - began) / 1000;
-    const id = await program.upload(file);
-    marks.upload = elapsed();
-    const deadline = Date.now() + limit(rows);
-    for (;;) {
-      const view = await program.get(`/imports/${id}`);
-      if (view.status !== 'analyzing') marks.analyzing ??= elapsed();
-      if (view.status === 'completed') {
-        const seconds = elapsed();
-        await verify(place, view, rows);
-        const phases = {
-          upload: marks.upload,
-          analyzing: marks.analyzing - marks.upload,
-          importing: seconds - marks.analyzing,
-        };
-        return { seconds, phases, peak: program.importer.peakMemory };
-      }
-      if (!['analyzing', 'importing'].includes(view.status)) {
-        throw new Failure(`the import is ${view.status}: ${JSON.stringify(view.error)}`);
-      }
-      if (Date.now() > deadline) throw new Failure(`the import does not end: ${JSON.stringify(view.progress)}`);
-      await pause(POLL);
-    }
+    const phases = {};
+    let last = performance.now();
+    const endOf = (phase) => {
+      const now = performance.now();
+      phases[phase] = (now - last) / 1000;
+      last = now;
+    };
+    const id = await program.upload(file, {}, { autoStart: 'false' });
+    endOf('upload');
+    await reached(program, id, 'ready', rows);
+    endOf('analyzing');
+    await program.post(`/imports/${id}/start`, {});
+    const view = await reached(program, id, 'completed', rows);
+    endOf('importing');
+    await verify(place, view, rows);
+    const seconds = Object.values(phases).reduce((sum, each) => sum + each, 0);
+    return { seconds, phases, peak: program.importer.peakMemory };
   } finally {
     await program.stop();
   }
+}
+
+/** Waits for a state of an import. @returns what `GET /imports/:id` answers then */
+async function reached(program, id, status, rows) {
+  const deadline = Date.now() + limit(rows);
+  for (;;) {
+    const view = await program.get(`/imports/${id}`);
+    if (view.status === status) return view;
+    if (!['analyzing', 'importing'].includes(view.status)) {
+      throw new Failure(`the import is ${view.status}: ${JSON.stringify(view.error)}`);
+    }
+    if (Date.now() > deadline) throw new Failure(`the import does not end: ${JSON.stringify(view.progress)}`);
+    await pause(POLL);
+  }
+}
+
+/** DuckDB's own reading of the same file, in a process of its own. @returns seconds */
+async function convertByDuckDb(file, rows) {
+  const script = fileURLToPath(new URL('analysis-baseline.mjs', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [script, file, `${file}.parquet`]);
+  const converted = JSON.parse(stdout);
+  if (converted.rows !== rows) throw new Failure(`DuckDB read ${converted.rows} rows of ${rows}`);
+  return converted.seconds;
 }
 
 async function verify({ database }, { counts }, rows) {

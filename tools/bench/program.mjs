@@ -177,11 +177,21 @@ export class Program {
     return this.call('GET', path, undefined, { authorization: `Bearer ${await this.token()}` });
   }
 
-  /** Uploads a lead file. @returns {Promise<number>} the import's id */
-  async upload(file, options = {}) {
+  async post(path, body) {
+    const authorization = `Bearer ${await this.token()}`;
+    return this.call('POST', path, JSON.stringify(body), { authorization, 'content-type': 'application/json' });
+  }
+
+  /**
+   * Uploads a lead file.
+   * @param {object} options of the import @param {object} fields further fields of the form
+   * @returns {Promise<number>} the import's id
+   */
+  async upload(file, options = {}, fields = {}) {
     const authorization = `Bearer ${await this.token()}`;
     const form = new FormData();
     form.set('target', 'leads');
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
     form.set('options', JSON.stringify(options));
     form.set('file', await openAsBlob(file, { type: 'text/csv' }), basename(file));
     return (await this.call('POST', '/imports', form, { authorization })).id;

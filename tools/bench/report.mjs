@@ -35,7 +35,7 @@ function table(head, body) {
 }
 
 /** Import to baseline in rows per second, for each pair of neighbouring runs: what slows the machine for a while slows both. */
-export const ratiosOf = (imports, baselines) => imports.map((each, run) => baselines[run] / each.seconds);
+const ratiosOf = (times, baselines) => times.map((each, run) => baselines[run] / each);
 
 const ratio = (values) =>
   values.length === 1
@@ -73,17 +73,24 @@ export function listsTable(results) {
 
 export function speedTable(results) {
   const lines = results.flatMap(({ profile, rows, imports, baselines, version }) => {
-    const times = imports.map((each) => each.seconds);
-    return [
-      [version, 'import, upload to completed', seconds(times), thousands(rows / median(times)), ''],
-      [
-        version,
-        `baseline: ${BASELINE[profile]}`,
-        seconds(baselines),
-        thousands(rows / median(baselines)),
-        ratio(ratiosOf(imports, baselines)),
-      ],
+    const line = (what, times, compared = '') => [
+      version,
+      what,
+      seconds(times),
+      thousands(rows / median(times)),
+      compared,
     ];
+    const whole = imports.map((each) => each.seconds);
+    const started = imports.map(({ phases }) => phases.importing);
+    return [
+      line(`baseline: ${BASELINE[profile]}`, baselines),
+      line('import, start to completed', started, ratio(ratiosOf(started, baselines))),
+      line('import, upload to completed', whole, ratio(ratiosOf(whole, baselines))),
+    ];
+  });
+  const analyses = results.map(({ version, imports, conversions }) => {
+    const times = imports.map(({ phases }) => phases.analyzing);
+    return [version, seconds(times), seconds(conversions), ratio(ratiosOf(conversions, times))];
   });
   const phases = results.map(({ profile, imports }) => {
     const of = (name) => `${median(imports.map((each) => each.phases[name])).toFixed(2)} s`;
@@ -100,6 +107,8 @@ export function speedTable(results) {
     `${thousands(rows)} rows, ${(bytes / 1e6).toFixed(0)} MB of CSV; ${imports.length} run(s), median (min–max).`,
     '',
     table(['store', 'what', 'time', 'rows/s', 'import / baseline'], lines),
+    '',
+    table(['store', 'analysis', 'DuckDB: CSV to Parquet', 'analysis / DuckDB'], analyses),
     '',
     table(['profile', 'upload', 'analyzing', 'importing', 'peak memory of the importing process'], phases),
   ].join('\n');

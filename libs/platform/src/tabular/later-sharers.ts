@@ -37,8 +37,7 @@ function foldText(cell: string): string {
   const linked = `regexp_replace(${bare}, '^[^a-z]*mailto:([^?]*).*$', '\\1', 's')`;
   const decoded = `lower(coalesce(TRY(url_decode(${linked})), ${linked}))`;
   const kept = (text: string) => `regexp_replace(${text}, '[^a-z0-9@._+-]', '', 'g')`;
-  return `CASE WHEN ${cell} IS NULL THEN NULL
-    WHEN regexp_full_match(${cell}, '[A-Za-z0-9@._+-]*') THEN lower(${cell})
+  return `CASE WHEN regexp_full_match(${cell}, '[A-Za-z0-9@._+-]*') THEN lower(${cell})
     WHEN regexp_matches(${cell}, '[<>:]|${UNUSUAL}') THEN ${kept(`nfc_normalize(${decoded})`)}
     ELSE ${kept(`lower(nfc_normalize(${cell}))`)} END`;
 }
@@ -52,8 +51,7 @@ function foldDigits(cell: string): string {
   const ascii = `regexp_replace(replace(${plain(cell)}, 'доб', 'ext'), '[^!-~]+', ' ', 'g')`;
   const unlabelled = `regexp_replace(${ascii}, '^[^0-9]+|\\s*[(\\[][a-z. ]*[)\\]]\\s*$', '', 'g')`;
   const dialled = `translate(regexp_replace(${unlabelled}, '${EXTENSION}', '\\1'), 'abcdefghijklmnopqrstuvwxyz', '${KEYPAD}')`;
-  const digits = `CASE WHEN ${cell} IS NULL THEN NULL
-    WHEN regexp_full_match(${cell}, '[0-9+ ()./-]*') THEN translate(${cell}, '+ ()./-', '')
+  const digits = `CASE WHEN regexp_full_match(${cell}, '[0-9+ ()./-]*') THEN translate(${cell}, '+ ()./-', '')
     ELSE regexp_replace(${dialled}, '[^0-9]', '', 'g') END`;
   return `TRY_CAST(${digits} AS UBIGINT)`;
 }
@@ -73,15 +71,16 @@ export async function findLaterSharers(
     const text = key.fold === 'text';
     if (columns.length === 0) continue;
     const folded = text ? foldText : foldDigits;
-    const each = columns.map((column) => `SELECT _row::UINTEGER AS r, ${folded(`c${column + 1}`)} AS k FROM ${source}`);
+    const each = columns.map((column) => {
+      const cell = `c${column + 1}`;
+      return `SELECT _row::UINTEGER AS r, ${folded(cell)} AS k FROM ${source} WHERE ${cell} IS NOT NULL`;
+    });
     // The last eight digits, with a 1 before them so that a shorter number never equals the end of a longer one.
     const kept = text ? 'hash(k)' : `(CASE WHEN k < ${LOWEST_FULL} THEN k ELSE ${FULL} + k % ${FULL} END)::UINTEGER`;
     try {
-      await connection.run(
-        `CREATE TEMP TABLE folded AS SELECT r, ${kept} AS k FROM (${each.join(' UNION ALL ')})
-         WHERE ${text ? "k <> ''" : 'k > 0'}`,
-      );
-      rows.push(await sharers(connection, 'SELECT r, k FROM folded'));
+      // What folds to nothing goes later: a condition here would fold every cell twice.
+      await connection.run(`CREATE TEMP TABLE folded AS SELECT r, ${kept} AS k FROM (${each.join(' UNION ALL ')})`);
+      rows.push(await sharers(connection, `SELECT r, k FROM folded WHERE k <> ${text ? "hash('')" : 0}`));
       if (!text) rows.push(...(await shortSharers(connection)));
     } finally {
       await connection.run('DROP TABLE IF EXISTS folded');

@@ -32,7 +32,7 @@ export async function loadParquet(source: CanonicalWriter, parquetPath: string, 
     signal?.throwIfAborted();
     const file = sqlText(parquetPath);
     await connection.run(
-      `COPY (SELECT * FROM ${csv}) TO ${file} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groupRows})`,
+      `COPY (SELECT * FROM ${csv}) TO ${file} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE ${groupRows})`,
     );
     const loaded = await connection.run(
       `SELECT count(*)::DOUBLE, coalesce(max(_row), 0)::DOUBLE, count(_issue)::DOUBLE FROM read_parquet(${file})`,
