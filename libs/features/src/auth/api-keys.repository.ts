@@ -55,7 +55,7 @@ export class ApiKeysRepository {
 
   /** The key with this hash, when it and its owner are alive: one look-up by two keys. */
   async usable(keyHash: string): Promise<UsableKey | null> {
-    const [row] = await this.database.query<UsableRow>(
+    const [row] = await this.database.select<UsableRow>(
       `SELECT k.id, k.user_id, k.permissions, k.last_used_at, u.role, u.team_id
        FROM api_keys k JOIN users u ON u.id = k.user_id
        WHERE k.key_hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?) AND u.active = 1`,

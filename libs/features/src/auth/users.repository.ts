@@ -11,7 +11,13 @@ import { ListTeamsQuery, ListUsersQuery, PEOPLE_SORT_FIELDS } from './users.dto'
 /** All SQL on users and teams. Deleted users are as if absent. */
 @Injectable()
 export class UsersRepository {
-  constructor(private readonly database: Database) {}
+  private readonly userList: ReadTable<User>;
+  private readonly teamList: ReadTable<Team>;
+
+  constructor(private readonly database: Database) {
+    this.userList = new ReadTable<User>(database, userTable);
+    this.teamList = new ReadTable<Team>(database, teamTable);
+  }
 
   private get users() {
     return this.database.read.getRepository<User>('users');
@@ -40,8 +46,7 @@ export class UsersRepository {
       .equals('team_id', query.teamId)
       .equals('role', query.role)
       .equals('active', query.active === undefined ? undefined : Number(query.active));
-    const records = new ReadTable<User>(this.database, userTable);
-    return readPage(records, PEOPLE_SORT_FIELDS, where.all, { ...query, sort: query.sort ?? '-createdAt' });
+    return readPage(this.userList, PEOPLE_SORT_FIELDS, where.all, { ...query, sort: query.sort ?? '-createdAt' });
   }
 
   async insert(tx: Tx, user: Omit<User, 'id'>): Promise<User> {
@@ -71,9 +76,8 @@ export class UsersRepository {
 
   /** @param id the one team that may be seen; undefined means all, null none */
   listTeams(id: number | null | undefined, query: ListTeamsQuery): Promise<Page<Team>> {
-    const records = new ReadTable<Team>(this.database, teamTable);
     const sort = query.sort ?? '-createdAt';
-    return readPage(records, PEOPLE_SORT_FIELDS, only('id', id).all, { ...query, sort });
+    return readPage(this.teamList, PEOPLE_SORT_FIELDS, only('id', id).all, { ...query, sort });
   }
 
   /** Reads a team and holds the row until the transaction ends: nobody joins a team while it is being deleted. */
