@@ -1,7 +1,5 @@
 import { FieldError } from '@muster/core/errors';
 import { column, TableDefinition } from '@muster/platform/database/dialect/columns';
-import { importEmissionTable } from './imports.emissions.entity';
-import { undoTables } from './imports.undo.entity';
 
 export const IMPORT_TARGETS = ['leads', 'customers'] as const;
 export type ImportTarget = (typeof IMPORT_TARGETS)[number];
@@ -285,12 +283,4 @@ export const savedMappingTable: TableDefinition = {
   ],
 };
 
-export const importTables = [
-  importTable,
-  importChunkTable,
-  importLedgerTable,
-  importChangeTable,
-  savedMappingTable,
-  ...undoTables,
-  importEmissionTable,
-];
+export const importTables = [importTable, importChunkTable, importLedgerTable, importChangeTable, savedMappingTable];

@@ -62,7 +62,7 @@ export class ImportsUndoRunService {
   }
 
   private bulkOf({ target }: Import): ContactBulk<ContactRecord> {
-    return (target === 'leads' ? this.leads : this.customers).bulk as unknown as ContactBulk<ContactRecord>;
+    return (target === 'leads' ? this.leads : this.customers).bulk;
   }
 
   /** Reads the records and holds them until the transaction ends. */
@@ -83,7 +83,7 @@ export class ImportsUndoRunService {
     const untouched: ContactRecord[] = [];
     const touched: ContactRecord[] = [];
     for (const record of known.records.values()) {
-      const isUntouched = isAsMade(record, known) && !linked.has(record.id);
+      const isUntouched = isAsMade(record, work, known) && !linked.has(record.id);
       (isUntouched ? untouched : touched).push(record);
     }
     const bulk = this.bulkOf(work);
@@ -176,8 +176,9 @@ export class ImportsUndoRunService {
   }
 }
 
-/** Whether a record that the import made is as the import left it. */
-function isAsMade({ id, version }: ContactRecord, { changes, restores }: Known): boolean {
+/** Whether a record was made by the import, and is as the import left it. */
+function isAsMade({ id, version, originImportId }: ContactRecord, work: Import, { changes, restores }: Known): boolean {
+  if (originImportId !== work.id) return false;
   const back = walkBack(changes.get(id) ?? [], version, restores.get(id));
   return back.from === 0 && back.version === 1;
 }
