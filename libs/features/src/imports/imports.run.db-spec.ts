@@ -64,6 +64,30 @@ describe('running an import', () => {
 
   /** An import of name,email,phone rows that is planned and waits for workers. */
   async function planned(rows: string[], batchRows: number): Promise<ImportPlan> {
+    const values: Omit<Import, 'id'> = {
+      target: 'leads',
+      status: 'importing',
+      fileName: 'f.csv',
+      fileSize: 1,
+      fileHash: 'x',
+      fileKey: 'k',
+      stagedKey: 's',
+      options: { duplicates: 'reject', defaultRegion: 'US', tags: [], keepUnmapped: false },
+      autoStart: true,
+      mapping: {},
+      analysis: null,
+      totalRows: rows.length,
+      recordBase: null,
+      error: null,
+      attempts: 0,
+      token: 0,
+      leasedUntil: null,
+      requestId: null,
+      createdBy: 1,
+      createdAt: new Date(),
+      startedAt: new Date(),
+      finishedAt: null,
+    };
     const csv = join(directory.value, `${Math.random()}.csv`);
     writeFileSync(csv, `name,email,phone\n${rows.join('\n')}\n`);
     await stageCsv(csv, `${csv}.parquet`);
@@ -75,7 +99,7 @@ describe('running an import', () => {
     ]);
     const id = await store.transactions.run(async (tx) => {
       const recordBase = await store.recordIds.reserve(tx, 'leads', rows.length);
-      const importId = await repository.insert(tx, { ...IMPORT, totalRows: rows.length, recordBase });
+      const importId = await repository.insert(tx, { ...values, recordBase });
       await repository.insertChunks(tx, planChunks(importId, rows.length, batchRows, sharing));
       return importId;
     });
@@ -250,46 +274,4 @@ describe('running an import', () => {
     expect(rows[0].errors![0].code).toBe('cancelled');
     expect(await leadsOf(plan)).toBe(10);
   });
-
-  it('offers a lane for small files the small ones, whatever waits before them', async () => {
-    const waiting = (fileSize: number) =>
-      store.transactions.run((tx) => repository.insert(tx, { ...IMPORT, status: 'analyzing', fileSize }));
-    const claimed = (maxBytes?: number) =>
-      store.transactions.run((tx) => repository.claimImport(tx, 60_000, store.database.dialect.skipLocked, maxBytes));
-    const [large, small, larger] = [await waiting(5_000), await waiting(10), await waiting(9_000)];
-    expect(await claimed(1_000)).toMatchObject({ id: small });
-    expect(await claimed(1_000)).toBeNull();
-    const claim = (await claimed())!;
-    expect(claim.id).toBe(large);
-    expect(await repository.isClaimed(claim)).toBe(true);
-    await finisher.end(large, 'cancelled', null);
-    expect(await repository.isClaimed(claim)).toBe(false);
-    expect(await claimed()).toMatchObject({ id: larger });
-  });
 });
-
-/** An import of a file with nothing in it. */
-const IMPORT: Omit<Import, 'id'> = {
-  target: 'leads',
-  status: 'importing',
-  fileName: 'f.csv',
-  fileSize: 1,
-  fileHash: 'x',
-  fileKey: 'k',
-  stagedKey: 's',
-  options: { duplicates: 'reject', defaultRegion: 'US', tags: [], keepUnmapped: false },
-  autoStart: true,
-  mapping: {},
-  analysis: null,
-  totalRows: null,
-  recordBase: null,
-  error: null,
-  attempts: 0,
-  token: 0,
-  leasedUntil: null,
-  requestId: null,
-  createdBy: 1,
-  createdAt: new Date(),
-  startedAt: new Date(),
-  finishedAt: null,
-};
