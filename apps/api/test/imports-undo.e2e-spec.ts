@@ -5,6 +5,9 @@ import { allTables } from '@muster/testing/database';
 import { testProfile } from '@muster/testing/profile';
 import { Server } from '@muster/testing/server';
 
+// A killed worker's claims run out after 15 s.
+jest.setTimeout(180_000);
+
 /** Invented people. */
 describe('undo, events and fairness of imports', () => {
   let server: Server;
