@@ -20,6 +20,9 @@ An event travels as
 - \`id\` is the same on every delivery: keep it, and do nothing when it comes again.
 - A change of a payload that a consumer could notice gives the event a new \`version\`. A new property alone does not.
 - Payloads name records, people and fields. They hold no personal data: read the record.
+- An event that is said again on request (\`POST /imports/:id/replay\`) is a new event with an id of its own. It also has \`replayOf\`,
+  the id of the event that it repeats: who keeps \`replayOf ?? id\` handles each but once. What it tells has happened when the
+  import did, and the record may have gone since.
 - On RabbitMQ events are messages of the topic exchange \`<BROKER_PREFIX>.events\`, with the name as routing key.
 `;
 

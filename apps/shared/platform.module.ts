@@ -8,7 +8,9 @@ import { contactMergeTable } from '@muster/features/contacts/merge/contacts.merg
 import { customFieldTables } from '@muster/features/custom-fields/custom-fields.entity';
 import { customerTable } from '@muster/features/customers/customers.entity';
 import { groupTable } from '@muster/features/groups/groups.entity';
+import { importEmissionTable } from '@muster/features/imports/imports.emissions.entity';
 import { importTables } from '@muster/features/imports/imports.entity';
+import { undoTables } from '@muster/features/imports/imports.undo.entity';
 import { leadTable } from '@muster/features/leads/leads.entity';
 import { MessagingModule } from '@muster/platform/broker/messaging.module';
 import { Config } from '@muster/platform/config/config';
@@ -32,6 +34,8 @@ export const tables = [
   contactMergeTable,
   duplicateKeyTable,
   ...importTables,
+  ...undoTables,
+  importEmissionTable,
 ];
 
 /** What every process stands on: configuration, store, broker, files. */

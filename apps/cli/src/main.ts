@@ -4,6 +4,7 @@ import { fail } from '../../shared/boot';
 import { createAdminCommand } from './commands/create-admin.command';
 import { importCommand } from './commands/import.command';
 import { migrateCommand } from './commands/migrate.command';
+import { replayCommand } from './commands/replay.command';
 
 const program = new Command('muster')
   .description(
@@ -11,5 +12,6 @@ const program = new Command('muster')
   )
   .showHelpAfterError();
 
-program.addCommand(importCommand()).addCommand(migrateCommand()).addCommand(createAdminCommand());
+for (const command of [importCommand(), replayCommand(), migrateCommand(), createAdminCommand()])
+  program.addCommand(command);
 program.parseAsync().catch(fail);

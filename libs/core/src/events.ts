@@ -70,5 +70,7 @@ export interface EventEnvelope<P = unknown> {
   occurredAt: string;
   /** The request, or the job, in which it happened: follows the work through the logs. */
   requestId: string | null;
+  /** The event that this one says again, on request: what it tells has happened then. Absent for all others. */
+  replayOf?: string;
   payload: P;
 }

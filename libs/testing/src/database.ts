@@ -8,7 +8,9 @@ import { contactMergeTable } from '@muster/features/contacts/merge/contacts.merg
 import { customFieldTables } from '@muster/features/custom-fields/custom-fields.entity';
 import { customerTable } from '@muster/features/customers/customers.entity';
 import { groupTable } from '@muster/features/groups/groups.entity';
+import { importEmissionTable } from '@muster/features/imports/imports.emissions.entity';
 import { importTables } from '@muster/features/imports/imports.entity';
+import { undoTables } from '@muster/features/imports/imports.undo.entity';
 import { leadTable } from '@muster/features/leads/leads.entity';
 import { readConfig } from '@muster/platform/config/config';
 import { Database } from '@muster/platform/database/database';
@@ -31,6 +33,8 @@ export const allTables = [
   contactMergeTable,
   duplicateKeyTable,
   ...importTables,
+  ...undoTables,
+  importEmissionTable,
 ];
 
 export interface TestDatabase {

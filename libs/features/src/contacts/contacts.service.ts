@@ -5,6 +5,7 @@ import { SqlCondition } from '@muster/platform/database/record-table';
 import { CustomFilters } from '@muster/platform/http/custom-filters';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
 import { BatchInput, BatchView, ContactBatches } from './batch/contacts.batch.service';
+import { ContactBulk } from './contacts.bulk.service';
 import {
   ContactBody,
   ContactKind,
@@ -24,6 +25,7 @@ import {
 import { ContactTools } from './contacts.tools.service';
 import { CheckedBody, ContactWrites } from './contacts.writes';
 
+export { ContactBulk } from './contacts.bulk.service';
 export type { ContactBody, ContactFields, ContactKind, ContactRecord, Grouped } from './contacts.kind';
 
 /** What the lists of both nouns may be asked for. */
@@ -37,6 +39,8 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
   private readonly writes: ContactWrites<R, B>;
   private readonly batches: ContactBatches<R, B>;
   private readonly figures: ContactStatisticsMaker;
+  /** Writes of many records that the program makes. */
+  readonly bulk: ContactBulk<R>;
 
   constructor(
     private readonly kind: ContactKind<R, B>,
@@ -46,6 +50,7 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
     this.permissions = permissionsOf(kind.noun);
     this.writes = new ContactWrites(kind, repository.records, tools);
     this.batches = new ContactBatches(kind, repository.records, tools, this.writes);
+    this.bulk = new ContactBulk(kind as ContactKind<R, ContactBody>, repository.records, tools);
     this.figures = new ContactStatisticsMaker(kind, repository.records.database, tools);
   }
 

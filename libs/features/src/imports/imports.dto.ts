@@ -1,10 +1,11 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { Allow, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
 import { IMPORT_STATUSES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
 import type { ImportStatus, ImportTarget, Outcome } from './imports.entity';
 import { RunOptionsInput } from './imports.steps.dto';
+import { EmissionView } from './imports.undo.dto';
 
 /** The property behind each name that the list of imports is sorted by. */
 export const IMPORT_SORT_FIELDS = { createdAt: 'createdAt' } as const;
@@ -107,6 +108,9 @@ export class ImportView {
   counts: ImportCounts;
   progress: ImportProgress;
   error: ImportError | null;
+  /** The last events of its records, each by itself, on their way; null when none were asked for. */
+  @ApiProperty({ type: EmissionView, nullable: true })
+  emission: EmissionView | null;
   createdBy: number;
   createdAt: Date;
   startedAt: Date | null;

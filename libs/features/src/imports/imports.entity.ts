@@ -4,7 +4,16 @@ import { column, TableDefinition } from '@muster/platform/database/dialect/colum
 export const IMPORT_TARGETS = ['leads', 'customers'] as const;
 export type ImportTarget = (typeof IMPORT_TARGETS)[number];
 
-export const IMPORT_STATUSES = ['analyzing', 'ready', 'importing', 'completed', 'failed', 'cancelled'] as const;
+export const IMPORT_STATUSES = [
+  'analyzing',
+  'ready',
+  'importing',
+  'completed',
+  'failed',
+  'cancelled',
+  'undoing',
+  'undone',
+] as const;
 export type ImportStatus = (typeof IMPORT_STATUSES)[number];
 
 export const OUTCOMES = ['created', 'updated', 'unchanged', 'skipped', 'excluded', 'rejected'] as const;
@@ -13,7 +22,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 export const DUPLICATE_POLICIES = ['reject', 'skip'] as const;
 export type DuplicatePolicy = (typeof DUPLICATE_POLICIES)[number];
 
-export const IMPORT_EVENTS = ['summary', 'silent'] as const;
+export const IMPORT_EVENTS = ['summary', 'silent', 'each'] as const;
 export type ImportEvents = (typeof IMPORT_EVENTS)[number];
 
 /** What a client may ask of an import. */
@@ -32,7 +41,7 @@ export interface ImportOptions {
   assignTo?: number | number[];
   /** The group that every created record goes into. */
   groupId?: number;
-  /** Whether the end of the import is said to who listens; without it, it is. */
+  /** Whether the end of the import is said to who listens (without it, it is), and with `each` every record too. */
   events?: ImportEvents;
   /** Whether columns that nobody mapped go into the record's metadata. */
   keepUnmapped: boolean;
@@ -143,10 +152,19 @@ export const importTable: TableDefinition = {
  * Which rows of its range a chunk holds. `all`: every row, when one chunk holds the whole file. `distinct`: the rows that share
  * no e-mail or phone with an earlier row; such chunks run in any order. `sharing`: the other rows; such chunks run one after
  * another when everything before them is done, so that of two rows with the same e-mail the first in the file always wins.
+ *
+ * Of an undo: `delete`, the records that the range's rows made, in any order; `restore`, the records that the range's rows changed
+ * last, one chunk after another from the end of the file, when everything that is deleted is gone: so values come back to whom they
+ * were taken from. See `imports.undo.run.service.ts`.
  */
-export type ChunkKind = 'all' | 'distinct' | 'sharing';
+export type ChunkKind = 'all' | 'distinct' | 'sharing' | 'delete' | 'restore';
 
-/** A range of rows that one worker imports in one transaction. */
+/** The chunks of an undo; the others are the import's. */
+export const UNDO_KINDS: readonly ChunkKind[] = ['delete', 'restore'];
+/** Chunks that wait until all before them are done. */
+export const ORDERED_KINDS: readonly ChunkKind[] = ['sharing', 'restore'];
+
+/** A range of rows that one worker imports, or takes back, in one transaction. */
 export interface ImportChunk {
   importId: number;
   seq: number;
@@ -180,11 +198,11 @@ export const importChunkTable: TableDefinition = {
  * The ledger: a run of neighbouring rows with the same outcome is one entry. The entries of an import cover each of its rows
  * exactly once, so the counts are sums over them. The records of a run of `created` rows have consecutive ids.
  */
-export interface LedgerEntry {
+export interface LedgerEntry<O extends string = Outcome> {
   importId: number;
   firstRow: number;
   lastRow: number;
-  outcome: Outcome;
+  outcome: O;
   /** The record of `firstRow`. */
   recordId: number | null;
   errors: FieldError[] | null;

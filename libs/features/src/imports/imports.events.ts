@@ -1,4 +1,4 @@
-import { choice, countsOf, defineEvent, integer, text } from '@muster/core/events';
+import { choice, countsOf, defineEvent, integer, listOf, text } from '@muster/core/events';
 
 const importId = integer('The import.');
 const target = text('What the file becomes: `leads` or `customers`.');
@@ -42,6 +42,41 @@ export const importEnded = defineEvent(
     status: choice(['failed', 'cancelled']),
     code: text("Why, as in the import's `error.code`."),
   },
+);
+
+export const importUndoStarted = defineEvent(
+  'import.undo-started',
+  'Somebody takes an import back: the workers may begin.',
+  { importId, target, actorId: integer('The user who did it.') },
+);
+
+const undoCounts = countsOf(
+  'Rows that had done something, by what became of that: `deleted`, `restored`, `kept`, `gone`.',
+);
+
+export const importUndoCommitted = defineEvent(
+  'import.undo-committed',
+  "One chunk of an undo was committed: said exactly once for each, in the chunk's transaction.",
+  {
+    importId,
+    target,
+    seq: integer('The number of the chunk.'),
+    firstRow: integer('The first row of its range.'),
+    lastRow: integer('The last row of its range.'),
+    counts: undoCounts,
+  },
+);
+
+export const importUndone = defineEvent('import.undone', 'An import was taken back as far as it could be.', {
+  importId,
+  target,
+  counts: undoCounts,
+});
+
+export const importReplayRequested = defineEvent(
+  'import.replay-requested',
+  "The events of an import's records will be said again; each names the event that it repeats as `replayOf`.",
+  { importId, target, outcomes: listOf(choice(['created', 'updated'])), actorId: integer('The user who did it.') },
 );
 
 export const importMappingChanged = defineEvent('import.mapping-changed', 'The mapping of an import was replaced.', {

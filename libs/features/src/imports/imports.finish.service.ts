@@ -4,6 +4,7 @@ import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { logOf } from '@muster/platform/observability/logger';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { Actor, AuditService } from '../audit/audit.service';
+import { ImportsEmissionsService } from './imports.emissions.service';
 import { Import, ImportFailure } from './imports.entity';
 import { importCompleted, importEnded } from './imports.events';
 import { ImportLedger, OutcomeCounts } from './imports.ledger';
@@ -20,6 +21,7 @@ export class ImportsFinishService {
     private readonly ledger: ImportLedger,
     private readonly outbox: Outbox,
     private readonly audit: AuditService,
+    private readonly emissions: ImportsEmissionsService,
   ) {}
 
   /** Completes an import that has no chunk left. Safe to call at any time, by anyone. @returns whether it is complete now */
@@ -41,7 +43,8 @@ export class ImportsFinishService {
   }
 
   /** Says that an import is complete, to the audit log and to who listens. */
-  async sayCompleted(tx: Tx, { id, target, fileName, options }: Import, counts: OutcomeCounts): Promise<void> {
+  async sayCompleted(tx: Tx, work: Import, counts: OutcomeCounts): Promise<void> {
+    const { id, target, fileName, options } = work;
     await this.audit.record(tx, null, {
       action: 'import.completed',
       subjectId: id,
@@ -49,6 +52,7 @@ export class ImportsFinishService {
       after: { status: 'completed', target, fileName, counts },
     });
     if (options.events !== 'silent') await this.outbox.add(tx, importCompleted, { importId: id, target, counts });
+    await this.emissions.order(tx, work, 'import', counts.created + counts.updated);
   }
 
   /**
@@ -72,6 +76,7 @@ export class ImportsFinishService {
       if (work.totalRows !== null) await this.ledger.fillGaps(tx, importId, work.totalRows, 'skipped', [reason]);
       const counts = (await this.ledger.countsIn(tx, [importId])).get(importId)!;
       const { target, fileName, options } = work;
+      await this.emissions.order(tx, work, 'import', counts.created + counts.updated);
       await this.audit.record(tx, actor, {
         action: `import.${status}`,
         subjectId: importId,

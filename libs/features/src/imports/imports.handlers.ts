@@ -1,7 +1,14 @@
 import { Injectable, OnModuleInit } from '@nestjs/common';
 import { Dispatcher } from '@muster/platform/broker/dispatcher';
-import { importBatchCommitted, importCreated, importStarted } from './imports.events';
+import {
+  importBatchCommitted,
+  importCreated,
+  importStarted,
+  importUndoCommitted,
+  importUndoStarted,
+} from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
+import { ImportsUndoService } from './imports.undo.service';
 import { ImportsWorker } from './imports.worker';
 
 @Injectable()
@@ -10,6 +17,7 @@ export class ImportsHandlers implements OnModuleInit {
     private readonly dispatcher: Dispatcher,
     private readonly worker: ImportsWorker,
     private readonly finisher: ImportsFinishService,
+    private readonly undo: ImportsUndoService,
   ) {}
 
   onModuleInit(): void {
@@ -17,6 +25,10 @@ export class ImportsHandlers implements OnModuleInit {
     this.dispatcher.on('imports.plan', importStarted, async (tx) => tx.afterCommit(() => this.worker.nudge()));
     this.dispatcher.on('imports.finish', importBatchCommitted, async (tx, { importId }) => {
       await this.finisher.complete(tx, importId);
+    });
+    this.dispatcher.on('imports.undo', importUndoStarted, async (tx) => tx.afterCommit(() => this.worker.nudge()));
+    this.dispatcher.on('imports.finish-undo', importUndoCommitted, async (tx, { importId }) => {
+      await this.undo.complete(tx, importId);
     });
   }
 }

@@ -3,13 +3,18 @@ import { AuditModule } from '../audit/audit.module';
 import { AuthModule } from '../auth/auth.module';
 import { ContactsModule } from '../contacts/contacts.module';
 import { CustomFieldsModule } from '../custom-fields/custom-fields.module';
+import { CustomersModule } from '../customers/customers.module';
 import { GroupsModule } from '../groups/groups.module';
+import { LeadsModule } from '../leads/leads.module';
 import { CsvController } from './csv.controller';
 import { ImportMappingsController } from './import-mappings.controller';
 import { ImportMappingsRepository } from './import-mappings.repository';
 import { ImportMappingsService } from './import-mappings.service';
 import { ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportsController } from './imports.controller';
+import { EmissionsRepository } from './imports.emissions.repository';
+import { ImportsEmissionsService } from './imports.emissions.service';
+import { ImportsEmitWorker } from './imports.emit.worker';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportsHandlers } from './imports.handlers';
 import { ImportLedger } from './imports.ledger';
@@ -23,31 +28,45 @@ import { ImportsRunService } from './imports.run.service';
 import { ImportsService } from './imports.service';
 import { ImportsStepsService } from './imports.steps.service';
 import { ImportsStreamService } from './imports.stream.service';
+import { ImportsUndoController } from './imports.undo.controller';
+import { UndoLedger, UndoRepository } from './imports.undo.repository';
+import { ImportsUndoRunService } from './imports.undo.run.service';
+import { ImportsUndoService } from './imports.undo.service';
 import { ImportsUpload } from './imports.upload';
 import { ImportsWorker } from './imports.worker';
 
 @Module({
   imports: [AuditModule, AuthModule, CustomFieldsModule, GroupsModule],
   providers: [
+    EmissionsRepository,
     ImportLedger,
     ImportMappingsRepository,
     ImportMappingsService,
     ImportPlans,
+    ImportsEmissionsService,
     ImportsFinishService,
     ImportsOptionsService,
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportsUndoService,
+    UndoLedger,
+    UndoRepository,
   ],
   exports: [
+    EmissionsRepository,
     ImportLedger,
     ImportMappingsService,
     ImportPlans,
+    ImportsEmissionsService,
     ImportsFinishService,
     ImportsOptionsService,
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportsUndoService,
+    UndoLedger,
+    UndoRepository,
   ],
 })
 export class ImportsModule {}
@@ -61,13 +80,20 @@ export class ImportsModule {}
     ImportsStreamService,
     ImportsUpload,
   ],
-  controllers: [ImportsController, CsvController, ImportMappingsController],
+  controllers: [ImportsController, ImportsUndoController, CsvController, ImportMappingsController],
 })
 export class ImportsHttpModule {}
 
 @Module({
-  imports: [AuditModule, ContactsModule, CustomFieldsModule, ImportsModule],
-  providers: [ImportsAnalyzeService, ImportsRunService, ImportsWorker, ImportsHandlers],
+  imports: [AuditModule, ContactsModule, CustomersModule, CustomFieldsModule, ImportsModule, LeadsModule],
+  providers: [
+    ImportsAnalyzeService,
+    ImportsEmitWorker,
+    ImportsRunService,
+    ImportsUndoRunService,
+    ImportsWorker,
+    ImportsHandlers,
+  ],
   exports: [ImportsWorker],
 })
 export class ImportsWorkerModule {}

@@ -6,7 +6,16 @@ import { ReadTable, SqlCondition } from '@muster/platform/database/record-table'
 import { QueryResult, Tx } from '@muster/platform/database/transactions';
 import { Conditions, readPage } from '@muster/platform/http/list-query';
 import { IMPORT_SORT_FIELDS, ListImportsQuery } from './imports.dto';
-import { Import, ImportChunk, ImportFailure, ImportStatus, importTable, ImportTarget } from './imports.entity';
+import {
+  Import,
+  ImportChunk,
+  ImportFailure,
+  ImportStatus,
+  importTable,
+  ImportTarget,
+  ORDERED_KINDS,
+  UNDO_KINDS,
+} from './imports.entity';
 
 /** A chunk that this worker has claimed, with the token that proves it. */
 export type ClaimedChunk = Pick<ImportChunk, 'importId' | 'seq' | 'kind' | 'firstRow' | 'lastRow' | 'token'>;
@@ -20,6 +29,17 @@ export interface ClaimedImport {
   requestId: string | null;
 }
 
+/** An import, or the undo of one, that has chunks to do. */
+export interface ImportWithWork {
+  id: number;
+  status: ImportStatus;
+  request_id: string | null;
+  /** Chunks that somebody is at, and all that are not done. */
+  active: number;
+  pending: number;
+}
+
+const IMPORTS_AT_ONCE = 200;
 const CHUNKS_AT_ONCE = 500;
 const KEY_COUNTS = [20, 100, 500];
 const KEYS_AT_ONCE = 500;
@@ -91,8 +111,14 @@ export class ImportsRepository {
   /**
    * Claims the next import that waits for its analysis, or for the planning of its chunks.
    * @param lease how long the claim holds without renewal, in milliseconds
+   * @param maxBytes takes only files of this size or less
    */
-  async claimImport(tx: Tx, lease: number, skipLocked: string): Promise<ClaimedImport | null> {
+  async claimImport(
+    tx: Tx,
+    lease: number,
+    skipLocked: string,
+    maxBytes = Number.MAX_SAFE_INTEGER,
+  ): Promise<ClaimedImport | null> {
     const { rows } = await tx.query<{
       id: number;
       status: ImportStatus;
@@ -102,8 +128,9 @@ export class ImportsRepository {
     }>(
       `SELECT id, status, token, attempts, request_id FROM imports
        WHERE (status = 'analyzing' OR (status = 'importing' AND record_base IS NULL)) AND (leased_until IS NULL OR leased_until < ?)
+         AND file_size <= ?
        ORDER BY id LIMIT 1${skipLocked}`,
-      [now()],
+      [now(), maxBytes],
     );
     if (!rows[0]) return null;
     const { id, status, request_id: requestId } = rows[0];
@@ -116,6 +143,12 @@ export class ImportsRepository {
       id,
     ]);
     return { id: Number(id), status, token, attempts, requestId };
+  }
+
+  /** Whether a claim still stands: nobody has ended the import, or taken the work over. */
+  async isClaimed({ id, status, token }: ClaimedImport): Promise<boolean> {
+    const sql = 'SELECT id FROM imports WHERE id = ? AND status = ? AND token = ?';
+    return (await this.database.select(sql, [id, status, token])).length > 0;
   }
 
   async renewImport(tx: Tx, { id, token }: ClaimedImport, lease: number): Promise<void> {
@@ -166,16 +199,19 @@ export class ImportsRepository {
     }
   }
 
-  /** The imports that have chunks to do, those with the fewest workers first, so that a small file never waits for a large one. */
-  async importsWithWork(): Promise<{ id: number; request_id: string | null; pending: number }[]> {
-    const rows = await this.database.query<{ id: number; request_id: string | null; pending: number }>(
-      `SELECT i.id, i.request_id,
+  /** The imports that have chunks to do, or that have just done them; those with the fewest workers first. */
+  async importsWithWork(): Promise<ImportWithWork[]> {
+    const rows = await this.database.query<ImportWithWork>(
+      `SELECT i.id, i.status, i.request_id,
          (SELECT COUNT(*) FROM import_chunks c WHERE c.import_id = i.id AND c.status = 'pending' AND c.leased_until >= ?) AS active,
          (SELECT COUNT(*) FROM import_chunks c WHERE c.import_id = i.id AND c.status = 'pending') AS pending
-       FROM imports i WHERE i.status = 'importing' AND i.record_base IS NOT NULL ORDER BY active, i.id LIMIT 50`,
+       FROM imports i WHERE (i.status = 'importing' AND i.record_base IS NOT NULL) OR i.status = 'undoing'
+       ORDER BY active, i.id LIMIT ${IMPORTS_AT_ONCE}`,
       [now()],
     );
-    return rows.map((row) => ({ ...row, id: Number(row.id), pending: Number(row.pending) }));
+    return rows.map(({ id, active, pending, ...row }) => ({
+      ...{ ...row, id: Number(id), active: Number(active), pending: Number(pending) },
+    }));
   }
 
   /** Claims the next chunk of an import that nobody works on. */
@@ -194,7 +230,7 @@ export class ImportsRepository {
     const chunk = rows[0];
     if (!chunk) return null;
     const seq = Number(chunk.seq);
-    if (chunk.kind === 'sharing') {
+    if (ORDERED_KINDS.includes(chunk.kind)) {
       const before = await tx.query(
         `SELECT 1 FROM import_chunks WHERE import_id = ? AND status = 'pending' AND seq < ? LIMIT 1`,
         [importId, seq],
@@ -235,12 +271,22 @@ export class ImportsRepository {
     );
   }
 
-  /** Takes the chunks that are left away from the workers, for an import that ends early. */
+  /** Takes the chunks that are left away from the workers, for an import that ends early. Those of an undo stay. */
   dropChunks(tx: Tx, importId: number): Promise<QueryResult<unknown>> {
     return tx.query(
-      `UPDATE import_chunks SET status = 'done', leased_until = NULL WHERE import_id = ? AND status = 'pending'`,
+      `UPDATE import_chunks SET status = 'done', leased_until = NULL
+       WHERE import_id = ? AND status = 'pending' AND kind NOT IN (${UNDO_KINDS.map(() => '?').join(', ')})`,
+      [importId, ...UNDO_KINDS],
+    );
+  }
+
+  /** The number of an import's last chunk; 0 when it has none. */
+  async lastChunk(tx: Tx, importId: number): Promise<number> {
+    const { rows } = await tx.query<{ seq: number | null }>(
+      'SELECT MAX(seq) AS seq FROM import_chunks WHERE import_id = ?',
       [importId],
     );
+    return Number(rows[0].seq ?? 0);
   }
 
   async hasPending(tx: Tx, importId: number): Promise<boolean> {

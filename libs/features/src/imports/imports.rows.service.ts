@@ -133,7 +133,8 @@ function toLine(cells: (string | null)[]): string {
   return `${line.join(',')}\r\n`;
 }
 
-function readCursor(cursor: string): number {
+/** The row that a cursor names. @throws 422 `cursor-invalid` */
+export function readCursor(cursor: string): number {
   if (!/^\d{1,15}$/.test(cursor))
     throw invalid('cursor-invalid', 'The cursor is not one of ours.', [
       { field: 'cursor', code: 'cursor-invalid', message: 'is not one of ours' },

@@ -11,6 +11,8 @@ import { CustomFieldIndex } from '../custom-fields/custom-fields.index.repositor
 import { CustomFieldsRepository } from '../custom-fields/custom-fields.repository';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
+import { EmissionsRepository } from './imports.emissions.repository';
+import { ImportsEmissionsService } from './imports.emissions.service';
 import { Import } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger } from './imports.ledger';
@@ -48,7 +50,10 @@ describe('running an import', () => {
       customFields,
       new Memberships(store.database),
     );
-    finisher = new ImportsFinishService(store.transactions, repository, ledger, outbox, buildAudit(store));
+    const audit = buildAudit(store);
+    const emissionRows = new EmissionsRepository(store.database);
+    const emissions = new ImportsEmissionsService(store.transactions, repository, emissionRows, ledger, outbox, audit);
+    finisher = new ImportsFinishService(store.transactions, repository, ledger, outbox, audit, emissions);
   });
   afterAll(async () => {
     for (const staged of open) await staged.close();

@@ -16,12 +16,14 @@ import { AuditService } from '../audit/audit.service';
 import { AnalysisView, ImportView, ListImportsQuery } from './imports.dto';
 import { Import } from './imports.entity';
 import { importCreated } from './imports.events';
+import { ImportsEmissionsService } from './imports.emissions.service';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger, noCounts, OutcomeCounts, sumOf } from './imports.ledger';
 import { ImportRequest } from './imports.options';
 import { ImportsOptionsService } from './imports.options.service';
 import { visibleImports } from './imports.policy';
 import { ImportsRepository } from './imports.repository';
+import { EmissionView } from './imports.undo.dto';
 
 /** A file that was received in full, in a temporary place. */
 export interface ReceivedFile {
@@ -47,6 +49,7 @@ export class ImportsService {
     private readonly audit: AuditService,
     private readonly options: ImportsOptionsService,
     private readonly finisher: ImportsFinishService,
+    private readonly emissions: ImportsEmissionsService,
   ) {}
 
   /**
@@ -145,7 +148,8 @@ export class ImportsService {
 
   async view(principal: Principal, id: number): Promise<ImportView> {
     const work = await this.get(principal, id);
-    return toView(work, (await this.ledger.counts([id])).get(id));
+    const emission = (await this.emissions.views([id])).get(id);
+    return toView(work, (await this.ledger.counts([id])).get(id), emission);
   }
 
   /** An import as whoever may see it sees it; null when there is none. */
@@ -156,8 +160,9 @@ export class ImportsService {
 
   async list(principal: Principal, query: ListImportsQuery): Promise<Page<ImportView>> {
     const { data, meta } = await this.repository.list(visibleImports(principal, 'imports:read'), query);
-    const counts = await this.ledger.counts(data.map(({ id }) => id));
-    return { data: data.map((work) => toView(work, counts.get(work.id))), meta };
+    const ids = data.map(({ id }) => id);
+    const [counts, emissions] = [await this.ledger.counts(ids), await this.emissions.views(ids)];
+    return { data: data.map((work) => toView(work, counts.get(work.id), emissions.get(work.id))), meta };
   }
 
   async analysis(principal: Principal, id: number): Promise<AnalysisView> {
@@ -185,7 +190,11 @@ function refusal({ code, message }: TabularError) {
 const cleanFileName = (name: string) =>
   (name.replaceAll('\\', '/').split('/').pop() ?? '').replace(/[\p{Cc}\p{Cf}]/gu, '').slice(0, 255) || 'upload.csv';
 
-export function toView(work: Import, outcomes: OutcomeCounts = noCounts()): ImportView {
+export function toView(
+  work: Import,
+  outcomes: OutcomeCounts = noCounts(),
+  emission: EmissionView | null = null,
+): ImportView {
   const processed = sumOf(outcomes);
   const seconds = work.startedAt ? ((work.finishedAt ?? new Date()).getTime() - work.startedAt.getTime()) / 1000 : 0;
   const rowsPerSecond = seconds > 0 ? Math.round(processed / seconds) : 0;
@@ -209,6 +218,7 @@ export function toView(work: Import, outcomes: OutcomeCounts = noCounts()): Impo
       etaSeconds: running && rowsPerSecond > 0 ? Math.ceil(left / rowsPerSecond) : running ? null : 0,
     },
     error: work.error,
+    emission,
     createdBy: work.createdBy,
     createdAt: work.createdAt,
     startedAt: work.startedAt,

@@ -65,8 +65,11 @@ export class RunOptionsInput {
   @IsOptional()
   groupId?: number;
 
-  /** `summary` (the default): the end of the import is one event. `silent`: it is none. Events for each record are not made yet. */
-  @IsIn(IMPORT_EVENTS, { message: 'events must be summary or silent; an event for each record is not made yet' })
+  /**
+   * `summary` (the default): the end of the import is one event. `silent`: it is none. `each`: beside it, every record that is made or
+   * changed is an event too, said after the import at a moderate rate.
+   */
+  @IsIn(IMPORT_EVENTS)
   @IsOptional()
   @ApiPropertyOptional({ enum: IMPORT_EVENTS })
   events?: ImportEvents;

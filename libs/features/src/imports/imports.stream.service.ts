@@ -18,7 +18,7 @@ const RETRY = 2_000;
 const MAX_STREAMS = 20;
 /** More than an import has rows: ids of a later status are above all of an earlier one. */
 const ROWS = 10_000_000_000;
-const FINAL = ['completed', 'failed', 'cancelled'];
+const FINAL = ['completed', 'failed', 'cancelled', 'undoing', 'undone'];
 
 /** How far an import is: rises with every change that a listener is told of, on every process alike. */
 const versionOf = ({ status, progress }: ImportView): number =>

@@ -47,7 +47,7 @@ function ownValues(work: Import): (row: number, customFields: string) => BulkVal
 }
 
 /** To whom a row's record goes: of several people, by the row's number in turn, however often and by whom the row is imported. */
-function assigneeOf({ options }: Import): (row: number) => number | null {
+export function assigneeOf({ options }: Import): (row: number) => number | null {
   const people = [options.assignTo ?? []].flat();
   return people.length === 0 ? () => null : (row) => people[(row - 1) % people.length];
 }

@@ -8,11 +8,13 @@ import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { Loop } from '@muster/platform/observability/loop';
 import { withRequestId } from '@muster/platform/observability/request-context';
 import { ImportRefused, ImportsAnalyzeService } from './imports.analyze.service';
-import { ImportFailure } from './imports.entity';
+import { ImportFailure, UNDO_KINDS } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportPlans } from './imports.plans';
-import { ClaimedChunk, ClaimedImport, ImportsRepository } from './imports.repository';
+import { ClaimedChunk, ClaimedImport, ImportsRepository, ImportWithWork } from './imports.repository';
 import { ChunkLost, ImportsRunService } from './imports.run.service';
+import { ImportsUndoRunService } from './imports.undo.run.service';
+import { ImportsUndoService } from './imports.undo.service';
 
 /** How long a claim holds without renewal: work of a killed worker is taken up after this time, in milliseconds. */
 const LEASE = 15_000;
@@ -23,13 +25,24 @@ const POLL = 1_000;
 const MAX_ANALYSES = 6;
 const MAX_BUGS = 3;
 
-/** Finds work and does it: one lane analyzes and plans, the others import chunks. Any number of workers may run. */
+/** How soon a worker notices that the import which it analyzes was cancelled, in milliseconds. */
+const WATCH = 1_000;
+/** Files of this size or less have a lane of their own, so that they do not wait for a larger one's analysis; in bytes. */
+const SMALL_FILE = 16 * 1024 * 1024;
+
+/**
+ * Finds work and does it: two lanes analyze and plan, one of them small files only; the others import chunks, and take them back. Any
+ * number of workers may run.
+ */
 @Injectable()
 export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly log = logOf('imports');
   private readonly lanes: Loop[];
   private readonly held = new Set<(tx: Tx) => Promise<void>>();
   private readonly bugs = new Map<string, number>();
+  /** The turn in which this worker last served an import. */
+  private readonly served = new Map<number, number>();
+  private turns = 0;
   private readonly stopping = new AbortController();
   private renewal: NodeJS.Timeout | undefined;
 
@@ -42,11 +55,14 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly runner: ImportsRunService,
     private readonly finisher: ImportsFinishService,
     private readonly plans: ImportPlans,
+    private readonly undoRunner: ImportsUndoRunService,
+    private readonly undo: ImportsUndoService,
   ) {
     // SQLite has one writer: a second lane would only wait for it, with its chunk in memory.
     const lanes = config.database.kind === 'sqlite' ? 1 : config.workerConcurrency;
     this.lanes = [
       new Loop('imports.analyze', POLL, () => this.prepareOne()),
+      new Loop('imports.analyze-small', POLL, () => this.prepareOne(SMALL_FILE)),
       ...Array.from({ length: lanes }, (_, lane) => new Loop(`imports.run.${lane}`, POLL, () => this.runOne())),
     ];
   }
@@ -86,9 +102,9 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  private async prepareOne(): Promise<boolean> {
+  private async prepareOne(maxBytes?: number): Promise<boolean> {
     const { skipLocked } = this.database.dialect;
-    const claim = await this.transactions.run((tx) => this.repository.claimImport(tx, LEASE, skipLocked));
+    const claim = await this.transactions.run((tx) => this.repository.claimImport(tx, LEASE, skipLocked, maxBytes));
     if (!claim) return false;
     await withRequestId(claim.requestId, () =>
       this.holding(
@@ -102,16 +118,29 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async prepare(claim: ClaimedImport): Promise<void> {
     const work = (await this.repository.find(claim.id))!;
+    const lost = new AbortController();
+    const watch = setInterval(() => void this.watch(claim, lost), WATCH);
     try {
       if (claim.status === 'analyzing') {
-        await this.analysis.analyze(claim, work, this.stopping.signal);
+        await this.analysis.analyze(claim, work, AbortSignal.any([this.stopping.signal, lost.signal]));
         this.log.info({ importId: work.id }, 'Analyzed.');
       } else {
         await this.analysis.plan(claim, work);
         this.log.info({ importId: work.id, rows: work.totalRows }, 'Planned.');
       }
     } catch (error) {
-      await this.prepareFailed(claim, error);
+      if (lost.signal.aborted) this.log.info({ importId: claim.id }, 'The import was ended during its analysis.');
+      else await this.prepareFailed(claim, error);
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  private async watch(claim: ClaimedImport, lost: AbortController): Promise<void> {
+    try {
+      if (!(await this.repository.isClaimed(claim))) lost.abort();
+    } catch (error) {
+      this.log.warn(errorFields(error), 'Whether an import still stands could not be read.');
     }
   }
 
@@ -148,27 +177,39 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async runOne(): Promise<boolean> {
-    for (const candidate of await this.repository.importsWithWork()) {
+    for (const candidate of this.inTurn(await this.repository.importsWithWork())) {
       if (candidate.pending === 0) {
-        await this.finish(candidate.id, candidate.request_id);
+        await this.finish(candidate);
         continue;
       }
       const chunk = await this.transactions.run((tx) =>
         this.repository.claimChunk(tx, candidate.id, LEASE, this.database.dialect.skipLocked),
       );
       if (!chunk) continue;
+      this.served.set(candidate.id, ++this.turns);
       await withRequestId(candidate.request_id, () => this.runChunk(chunk));
-      if (candidate.pending === 1) await this.finish(candidate.id, candidate.request_id);
+      if (candidate.pending === 1) await this.finish(candidate);
       return true;
     }
     return false;
+  }
+
+  /** Those with the fewest workers first; of these, the one that this worker has not served for longest: so a single lane is fair too. */
+  private inTurn(imports: ImportWithWork[]): ImportWithWork[] {
+    const present = new Set(imports.map(({ id }) => id));
+    for (const id of this.served.keys()) if (!present.has(id)) this.served.delete(id);
+    const turnOf = ({ id }: ImportWithWork) => this.served.get(id) ?? 0;
+    return imports.toSorted((a, b) => a.active - b.active || turnOf(a) - turnOf(b) || a.id - b.id);
   }
 
   private async runChunk(chunk: ClaimedChunk): Promise<void> {
     try {
       await this.holding(
         (tx) => this.repository.leaseChunk(tx, chunk, LEASE),
-        async () => this.runner.run(chunk, await this.plans.get(chunk.importId)),
+        async () =>
+          UNDO_KINDS.includes(chunk.kind)
+            ? this.undoRunner.run(chunk)
+            : this.runner.run(chunk, await this.plans.get(chunk.importId)),
       );
       this.log.debug({ importId: chunk.importId, seq: chunk.seq }, 'A chunk is done.');
     } catch (error) {
@@ -190,6 +231,12 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     const bugs = outside ? 0 : (this.bugs.get(key) ?? 0) + 1;
     this.bugs.set(key, bugs);
     this.log.error({ importId, seq, bugs, ...errorFields(error) }, 'A chunk failed.');
+    if (bugs >= MAX_BUGS && UNDO_KINDS.includes(chunk.kind)) {
+      this.bugs.delete(key);
+      await this.transactions.run((tx) => this.repository.leaseChunk(tx, chunk, 0));
+      await this.undo.fail(importId);
+      return;
+    }
     if (bugs >= MAX_BUGS) {
       await this.finisher.end(importId, 'failed', this.failureOf(error, true));
       await this.plans.forget(importId);
@@ -199,8 +246,10 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     throw error; // lets the lane pause before it goes on
   }
 
-  private async finish(importId: number, requestId: string | null): Promise<void> {
-    const done = await withRequestId(requestId, () => this.finisher.completeIfDone(importId));
+  private async finish({ id: importId, status, request_id: requestId }: ImportWithWork): Promise<void> {
+    const done = await withRequestId(requestId, () =>
+      status === 'undoing' ? this.undo.completeIfDone(importId) : this.finisher.completeIfDone(importId),
+    );
     if (!done) return;
     await this.plans.forget(importId);
     for (const key of this.bugs.keys()) if (key.startsWith(`${importId}/`)) this.bugs.delete(key);

@@ -4,8 +4,8 @@ import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Tx } from '@muster/platform/database/transactions';
 import { marks } from '@muster/platform/database/sql';
 import { Actor, AuditService } from '../audit/audit.service';
-import { ContactChange, ContactFollower, ContactFollowers } from '../contacts/contacts.followers.service';
-import { ContactRef } from '../contacts/memberships/contacts.memberships.service';
+import { ContactChange, ContactFollower, ContactFollowers, FollowedRecord } from '../contacts/contacts.followers.service';
+import { ContactRef, ContactNoun } from '../contacts/memberships/contacts.memberships.service';
 
 const IDS_AT_ONCE = 500;
 
@@ -28,6 +28,28 @@ export class LeadConversions implements ContactFollower {
   async changed(tx: Tx, by: Actor, { noun, before, after }: ContactChange): Promise<void> {
     if (noun === 'customers' && before && !after)
       await this.point(tx, by, await this.of(tx, before.id), before.id, null);
+  }
+
+  async removed(tx: Tx, by: Actor, noun: ContactNoun, records: readonly FollowedRecord[]): Promise<void> {
+    if (noun !== 'customers') return;
+    const ids = records.map(({ id }) => id);
+    for (const customerId of await this.madeOfLeads(tx, ids)) {
+      await this.point(tx, by, await this.of(tx, customerId), customerId, null);
+    }
+  }
+
+  /** Which of these customers leads became. */
+  async madeOfLeads(tx: Tx, customerIds: readonly number[]): Promise<Set<number>> {
+    const found = new Set<number>();
+    for (let start = 0; start < customerIds.length; start += IDS_AT_ONCE) {
+      const ids = customerIds.slice(start, start + IDS_AT_ONCE);
+      const { rows } = await tx.query<{ id: number }>(
+        `SELECT DISTINCT converted_to AS id FROM leads WHERE converted_to IN (${ids.map(() => '?').join(', ')})`,
+        ids,
+      );
+      for (const { id } of rows) found.add(Number(id));
+    }
+    return found;
   }
 
   async hand(tx: Tx, by: Actor, from: ContactRef, to: ContactRef): Promise<number[] | null> {

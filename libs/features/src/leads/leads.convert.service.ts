@@ -16,6 +16,7 @@ import { ConvertInput } from './leads.convert.dto';
 import { Lead } from './leads.entity';
 import { leadConverted } from './leads.events';
 import { visibleLeads } from './leads.policy';
+import { LeadConversions } from './leads.conversions';
 import { LeadsRepository } from './leads.repository';
 import { leadKind } from './leads.service';
 
@@ -41,7 +42,13 @@ export class LeadsConvertService {
     private readonly memberships: Memberships,
     private readonly outbox: Outbox,
     private readonly audit: AuditService,
+    private readonly conversions: LeadConversions,
   ) {}
+
+  /** Which of these customers leads became. */
+  madeOfLeads(tx: Tx, customerIds: readonly number[]): Promise<Set<number>> {
+    return this.conversions.madeOfLeads(tx, customerIds);
+  }
 
   /**
    * Makes a customer of a lead, once: after that it gives the same one, also to several who ask at the same time.

@@ -5,7 +5,7 @@ const actorId = integer('The user who did it.');
 
 export const leadCreated = defineEvent(
   'lead.created',
-  "A person made a lead. Leads that an import makes are told by the import's own events.",
+  "A lead was made: by a person, or by an import with `events: each`, which says so after its end. Others' are told by the import's own events.",
   { id, actorId },
 );
 

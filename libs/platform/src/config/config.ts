@@ -76,6 +76,7 @@ const schema = z.object({
   IMPORT_MAX_BYTES: size(5 * 1024 * MiB),
   IMPORT_MAX_ROWS: size(5_000_000, 5_000_000),
   IMPORT_BATCH_ROWS: size(20_000, 50_000),
+  IMPORT_EVENTS_PER_SECOND: size(500, 10_000),
   WORKER_CONCURRENCY: size(2, 16),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
@@ -107,7 +108,7 @@ export interface Config {
   defaultRegion: string;
   trustedProxies: string[];
   corsOrigins: string[];
-  imports: { maxDirectBytes: number; maxBytes: number; maxRows: number; batchRows: number };
+  imports: { maxDirectBytes: number; maxBytes: number; maxRows: number; batchRows: number; eventsPerSecond: number };
   workerConcurrency: number;
   logLevel: Environment['LOG_LEVEL'];
 }
@@ -171,6 +172,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       maxBytes: e.IMPORT_MAX_BYTES,
       maxRows: e.IMPORT_MAX_ROWS,
       batchRows: e.IMPORT_BATCH_ROWS,
+      eventsPerSecond: e.IMPORT_EVENTS_PER_SECOND,
     },
     workerConcurrency: e.WORKER_CONCURRENCY,
     logLevel: e.LOG_LEVEL,

@@ -14,6 +14,8 @@ export const outboxTable: TableDefinition = {
     occurredAt: column.time(),
     leasedUntil: column.time({ nullable: true }),
     publishedAt: column.time({ nullable: true }),
+    /** The event that this one says again. */
+    replayOf: column.text(36, { nullable: true }),
   },
   indexes: [
     { name: 'uq_outbox_event', columns: ['eventId'], unique: true },

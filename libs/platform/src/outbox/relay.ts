@@ -23,6 +23,7 @@ interface OutboxRow {
   request_id: string | null;
   payload: string;
   occurred_at: Date | string;
+  replay_of: string | null;
 }
 
 /** Publishes what the outbox holds. Any number of relays may run: each row is leased to one of them at a time. */
@@ -87,7 +88,7 @@ export class Relay {
     if (!waiting) return [];
     return this.transactions.run(async (tx) => {
       const { rows } = await tx.query<OutboxRow>(
-        `SELECT id, event_id, name, version, request_id, payload, occurred_at FROM outbox WHERE ${due} ORDER BY id LIMIT ${BATCH}${this.database.dialect.skipLocked}`,
+        `SELECT id, event_id, name, version, request_id, payload, occurred_at, replay_of FROM outbox WHERE ${due} ORDER BY id LIMIT ${BATCH}${this.database.dialect.skipLocked}`,
         [now],
       );
       if (rows.length === 0) return [];
@@ -117,6 +118,7 @@ function toEnvelope(row: OutboxRow): EventEnvelope {
     version: Number(row.version),
     occurredAt: parseTime(row.occurred_at).toISOString(),
     requestId: row.request_id,
+    ...(row.replay_of === null ? {} : { replayOf: row.replay_of }),
     payload: JSON.parse(row.payload) as unknown,
   };
 }

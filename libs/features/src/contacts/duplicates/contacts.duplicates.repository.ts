@@ -82,6 +82,12 @@ export class DuplicateKeys {
     );
   }
 
+  /** Takes away the keys of records that are deleted. */
+  removeAll(tx: Tx, noun: ContactNoun, records: readonly { id: number }[]): Promise<void> {
+    const rows = records.flatMap((record) => storedKeys(record).map(([kind, hash]) => [noun, kind, hash, record.id]));
+    return this.database.dialect.bulkDelete(tx.runner, 'duplicate_keys', COLUMNS, rows);
+  }
+
   /** Writes the keys of a range of records, which must be held until the transaction ends; those that are there stay. */
   async fill(tx: Tx, noun: ContactNoun, firstId: number, lastId: number): Promise<void> {
     const { rows } = await tx.query<Row>(

@@ -7,6 +7,8 @@ import { Tx } from '@muster/platform/database/transactions';
 import { ContactMerge, contactMergeTable, StoredRecord } from './contacts.merge.entity';
 import { ContactNoun } from '../memberships/contacts.memberships.service';
 
+const IDS_AT_ONCE = 500;
+
 /** All SQL on merges. */
 @Injectable()
 export class MergesRepository {
@@ -29,6 +31,25 @@ export class MergesRepository {
       [id, noun],
     );
     return rows[0] ? this.merges.fromRow(rows[0]) : null;
+  }
+
+  /** Which of these records took part, on this side, in a merge that stands. */
+  async among(
+    tx: Tx,
+    noun: ContactNoun,
+    side: 'source_id' | 'target_id',
+    ids: readonly number[],
+  ): Promise<Set<number>> {
+    const found = new Set<number>();
+    for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
+      const some = ids.slice(start, start + IDS_AT_ONCE);
+      const { rows } = await tx.query<{ id: number }>(
+        `SELECT ${side} AS id FROM contact_merges WHERE noun = ? AND ${side} IN (${some.map(() => '?').join(', ')}) AND undone_at IS NULL`,
+        [noun, ...some],
+      );
+      for (const { id } of rows) found.add(Number(id));
+    }
+    return found;
   }
 
   async setUndone(tx: Tx, id: number, by: number, at: Date): Promise<void> {

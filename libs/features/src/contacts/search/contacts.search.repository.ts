@@ -70,6 +70,13 @@ export class SearchIndex {
     }
   }
 
+  /** Takes away the terms of rows that are deleted. */
+  removeAll(tx: Tx, rows: readonly ({ id: number } & Record<string, unknown>)[]): Promise<void> {
+    const mark = markOf(this.noun);
+    const keys = rows.flatMap((row) => this.termsOf(row).map((term) => [mark, term, row.id]));
+    return this.database.dialect.bulkDelete(tx.runner, 'search_terms', ['noun', 'term', 'record_id'], keys);
+  }
+
   /** What a record is found by now, as the transaction sees it; until its end nobody else changes it. */
   async held(tx: Tx, id: number): Promise<string[]> {
     const sql = `SELECT ${searchedColumns(this.noun).join(', ')} FROM ${this.noun} WHERE id = ?`;

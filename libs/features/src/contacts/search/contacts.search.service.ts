@@ -68,10 +68,22 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
     await super.remove(tx, id);
   }
 
+  override async removeAll(tx: Tx, records: readonly R[]): Promise<void> {
+    await this.index.removeAll(
+      tx,
+      records.map((record) => ({ ...this.searchedOf(record), id: record.id })),
+    );
+    await super.removeAll(tx, records);
+  }
+
   private termsOf(record: R): string[] {
+    return this.index.termsOf(this.searchedOf(record));
+  }
+
+  private searchedOf(record: R): Record<string, unknown> {
     const row: Record<string, unknown> = {};
     for (const property of this.searched) row[columnName(property)] = record[property as keyof R];
-    return this.index.termsOf(row);
+    return row;
   }
 
   /**

@@ -125,6 +125,20 @@ export async function createTable(runner: QueryRunner, table: TableDefinition, f
   await runner.createTable(new Table({ name: table.name, columns, indices, withoutRowid }), true);
 }
 
+/** Adds a column that may be empty; for migrations. A column that is there already stays. */
+export async function addColumn(
+  runner: QueryRunner,
+  table: string,
+  { property, definition }: { property: string; definition: Column },
+  flavor: Flavor,
+): Promise<void> {
+  const name = columnName(property);
+  if (await runner.hasColumn(table, name)) return;
+  const { type, length, charset, collation } = { charset: null, collation: null, ...physical(definition, flavor) };
+  const comparison = charset ? ` CHARACTER SET ${charset} COLLATE ${collation}` : '';
+  await runner.query(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}${length ? `(${length})` : ''}${comparison} NULL`);
+}
+
 /**
  * Adds a column that may be empty, and an index on it alone, in one statement where the database commits each by itself; for
  * migrations. A column that is there already stays.

@@ -3,6 +3,9 @@ import { Flavor, TableDefinition } from './columns';
 
 export type BulkValue = string | number | boolean | Date | null;
 
+/** The values of a key, or of its first columns. */
+export type BulkKey = readonly (string | number)[];
+
 /** Rows on their way into a table, kept in the form that the database takes fastest. */
 export interface BulkBuffer {
   /** How many rows were added. */
@@ -37,6 +40,8 @@ export interface Dialect {
    * @returns how many were inserted
    */
   bulkInsert(runner: QueryRunner, table: string, columns: string[], rows: BulkBuffer): Promise<number>;
+  /** Deletes the rows that have these values in these columns, which begin a key; those that are not there are passed over. */
+  bulkDelete(runner: QueryRunner, table: string, columns: string[], rows: readonly BulkKey[]): Promise<void>;
   /** Whether an error says that a unique value is taken. */
   isDuplicate(error: unknown): boolean;
   /** Whether the same transaction may succeed when it is run again (deadlock, lock timeout, lost connection). */

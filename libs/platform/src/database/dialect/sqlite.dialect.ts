@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type Sqlite from 'better-sqlite3';
 import { DataSource, QueryRunner } from 'typeorm';
 import { toEntitySchema } from './columns';
-import { BulkBuffer, BulkValue, Dialect, formatTime, MigrationClass } from './dialect';
+import { BulkBuffer, BulkKey, BulkValue, Dialect, formatTime, MigrationClass } from './dialect';
 import { TableDefinition } from './columns';
 import { marks } from '../sql';
 
@@ -100,6 +100,16 @@ export class SqliteDialect implements Dialect {
       if (index % ROWS_IN_A_TURN === ROWS_IN_A_TURN - 1) await setImmediate();
     }
     return inserted;
+  }
+
+  async bulkDelete(runner: QueryRunner, table: string, columns: string[], rows: readonly BulkKey[]): Promise<void> {
+    const connection = (await runner.connect()) as Sqlite.Database;
+    const where = columns.map((column) => `${column} = ?`).join(' AND ');
+    const statement = connection.prepare(`DELETE FROM ${table} WHERE ${where}`);
+    for (const [index, row] of rows.entries()) {
+      statement.run(row);
+      if (index % ROWS_IN_A_TURN === ROWS_IN_A_TURN - 1) await setImmediate();
+    }
   }
 
   isDuplicate(error: unknown): boolean {
