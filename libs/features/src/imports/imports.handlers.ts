@@ -1,6 +1,6 @@
 import { Injectable, OnModuleInit } from '@nestjs/common';
 import { Dispatcher } from '@muster/platform/broker/dispatcher';
-import { importBatchCommitted, importCreated, importStarted } from './imports.events';
+import { importBatchCommitted, importCreated, importPlanRequested, importStarted } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportsWorker } from './imports.worker';
 
@@ -15,6 +15,7 @@ export class ImportsHandlers implements OnModuleInit {
   onModuleInit(): void {
     this.dispatcher.on('imports.analyze', importCreated, async (tx) => tx.afterCommit(() => this.worker.nudge()));
     this.dispatcher.on('imports.plan', importStarted, async (tx) => tx.afterCommit(() => this.worker.nudge()));
+    this.dispatcher.on('imports.dry-run', importPlanRequested, async (tx) => tx.afterCommit(() => this.worker.nudge()));
     this.dispatcher.on('imports.finish', importBatchCommitted, async (tx, { importId }) => {
       await this.finisher.complete(tx, importId);
     });

@@ -6,7 +6,7 @@ import { Tx } from '@muster/platform/database/transactions';
 import { RowRanges } from './imports.ranges';
 import { ImportTarget, LedgerEntry, Outcome, OUTCOMES } from './imports.entity';
 
-/** How many entries one INSERT carries; six values each stay within every database's limit. */
+/** How many entries one INSERT carries; six values each stay within every database's limit. More go by the bulk load. */
 const ENTRIES_AT_ONCE = 500;
 
 export type OutcomeCounts = Record<Outcome, number>;
@@ -88,6 +88,7 @@ export class ImportLedger {
   constructor(private readonly database: Database) {}
 
   async add(tx: Tx, entries: LedgerEntry[]): Promise<void> {
+    if (entries.length > ENTRIES_AT_ONCE) return this.load(tx, entries);
     for (let start = 0; start < entries.length; start += ENTRIES_AT_ONCE) {
       const slice = entries.slice(start, start + ENTRIES_AT_ONCE);
       await tx.query(
@@ -102,6 +103,17 @@ export class ImportLedger {
         ]),
       );
     }
+  }
+
+  private async load(tx: Tx, entries: LedgerEntry[]): Promise<void> {
+    const { dialect } = this.database;
+    const buffer = dialect.bulkBuffer();
+    for (const { importId, firstRow, lastRow, outcome, recordId, errors } of entries) {
+      buffer.add([importId, firstRow, lastRow, outcome, recordId, errors && JSON.stringify(errors)]);
+    }
+    const columns = ['import_id', 'first_row', 'last_row', 'outcome', 'record_id', 'errors'];
+    const added = await dialect.bulkInsert(tx.runner, 'import_ledger', columns, buffer);
+    if (added !== entries.length) throw new Error(`${entries.length - added} runs of rows had an outcome already.`);
   }
 
   /** The counts of several imports, computed from their committed entries. */

@@ -8,12 +8,17 @@ import { CsvController } from './csv.controller';
 import { ImportMappingsController } from './import-mappings.controller';
 import { ImportMappingsRepository } from './import-mappings.repository';
 import { ImportMappingsService } from './import-mappings.service';
+import { ImportsApplyService } from './imports.apply.service';
 import { ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportsController } from './imports.controller';
+import { DryRunsRepository } from './imports.dry-run.repository';
+import { ImportsDryRunService } from './imports.dry-run.service';
+import { Forecasts } from './imports.forecast';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportsHandlers } from './imports.handlers';
 import { ImportLedger } from './imports.ledger';
 import { ImportsOptionsService } from './imports.options.service';
+import { ImportsPlanningService } from './imports.planning.service';
 import { ImportPlans } from './imports.plans';
 import { ImportsPreviewScanService } from './imports.preview.scan.service';
 import { ImportsPreviewService } from './imports.preview.service';
@@ -29,6 +34,8 @@ import { ImportsWorker } from './imports.worker';
 @Module({
   imports: [AuditModule, AuthModule, CustomFieldsModule, GroupsModule],
   providers: [
+    DryRunsRepository,
+    Forecasts,
     ImportLedger,
     ImportMappingsRepository,
     ImportMappingsService,
@@ -40,6 +47,8 @@ import { ImportsWorker } from './imports.worker';
     ImportsService,
   ],
   exports: [
+    DryRunsRepository,
+    Forecasts,
     ImportLedger,
     ImportMappingsService,
     ImportPlans,
@@ -55,6 +64,7 @@ export class ImportsModule {}
 @Module({
   imports: [AuditModule, AuthModule, CustomFieldsModule, ImportsModule],
   providers: [
+    ImportsPlanningService,
     ImportsPreviewScanService,
     ImportsPreviewService,
     ImportsStepsService,
@@ -66,8 +76,15 @@ export class ImportsModule {}
 export class ImportsHttpModule {}
 
 @Module({
-  imports: [AuditModule, ContactsModule, CustomFieldsModule, ImportsModule],
-  providers: [ImportsAnalyzeService, ImportsRunService, ImportsWorker, ImportsHandlers],
+  imports: [AuditModule, AuthModule, ContactsModule, CustomFieldsModule, ImportsModule],
+  providers: [
+    ImportsAnalyzeService,
+    ImportsApplyService,
+    ImportsDryRunService,
+    ImportsRunService,
+    ImportsWorker,
+    ImportsHandlers,
+  ],
   exports: [ImportsWorker],
 })
 export class ImportsWorkerModule {}

@@ -194,7 +194,7 @@ export class ImportsRepository {
     const chunk = rows[0];
     if (!chunk) return null;
     const seq = Number(chunk.seq);
-    if (chunk.kind === 'sharing') {
+    if (chunk.kind === 'sharing' || chunk.kind === 'ordered') {
       const before = await tx.query(
         `SELECT 1 FROM import_chunks WHERE import_id = ? AND status = 'pending' AND seq < ? LIMIT 1`,
         [importId, seq],

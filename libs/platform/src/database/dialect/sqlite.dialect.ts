@@ -102,6 +102,22 @@ export class SqliteDialect implements Dialect {
     return inserted;
   }
 
+  async bulkUpdate(
+    runner: QueryRunner,
+    table: string,
+    columns: string[],
+    rows: readonly (readonly BulkValue[])[],
+  ): Promise<void> {
+    const connection = (await runner.connect()) as Sqlite.Database;
+    const [key, ...changed] = columns;
+    const assignments = changed.map((name) => `${name} = ?`).join(', ');
+    const statement = connection.prepare(`UPDATE ${table} SET ${assignments} WHERE ${key} = ?`);
+    for (const [index, [id, ...values]] of rows.entries()) {
+      statement.run([...values, id].map(toBound));
+      if (index % ROWS_IN_A_TURN === ROWS_IN_A_TURN - 1) await setImmediate();
+    }
+  }
+
   isDuplicate(error: unknown): boolean {
     return ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'].includes(codeOf(error));
   }
