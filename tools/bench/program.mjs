@@ -178,11 +178,12 @@ export class Program {
   }
 
   /** Uploads a lead file. @returns {Promise<number>} the import's id */
-  async upload(file, options = {}) {
+  async upload(file, options = {}, fields = {}) {
     const authorization = `Bearer ${await this.token()}`;
     const form = new FormData();
     form.set('target', 'leads');
     form.set('options', JSON.stringify(options));
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
     form.set('file', await openAsBlob(file, { type: 'text/csv' }), basename(file));
     return (await this.call('POST', '/imports', form, { authorization })).id;
   }

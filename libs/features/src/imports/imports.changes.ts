@@ -25,13 +25,10 @@ export type Updater = (cells: readonly Cell[], values: readonly BulkValue[], sto
 const LEAD_FIELDS: Record<string, string> = {
   ...{ email: 'email', phone: 'phone', status: 'status', source: 'source', company: 'company', imageUrl: 'image_url' },
 };
-const {
-  fullName: _full,
-  firstName: _first,
-  lastName: _last,
-  doNotContact: _blocked,
-  ...CUSTOMER_FIELDS
-} = CUSTOMER_COLUMNS;
+const NAMES_AND_FLAGS = ['fullName', 'firstName', 'lastName', 'doNotContact'];
+const CUSTOMER_FIELDS = Object.fromEntries(
+  Object.entries(CUSTOMER_COLUMNS).filter(([field]) => !NAMES_AND_FLAGS.includes(field)),
+);
 const NEVER_EMPTY = ['status', 'source'];
 /** JSON texts, which differ as what they say does. */
 const JSON_COLUMNS = ['tags', 'custom_fields', 'metadata'];

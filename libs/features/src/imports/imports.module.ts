@@ -42,9 +42,11 @@ import { ImportsWorker } from './imports.worker';
     ImportPlans,
     ImportsFinishService,
     ImportsOptionsService,
+    ImportsPlanningService,
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportsStepsService,
   ],
   exports: [
     DryRunsRepository,
@@ -54,23 +56,18 @@ import { ImportsWorker } from './imports.worker';
     ImportPlans,
     ImportsFinishService,
     ImportsOptionsService,
+    ImportsPlanningService,
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportsStepsService,
   ],
 })
 export class ImportsModule {}
 
 @Module({
   imports: [AuditModule, AuthModule, CustomFieldsModule, ImportsModule],
-  providers: [
-    ImportsPlanningService,
-    ImportsPreviewScanService,
-    ImportsPreviewService,
-    ImportsStepsService,
-    ImportsStreamService,
-    ImportsUpload,
-  ],
+  providers: [ImportsPreviewScanService, ImportsPreviewService, ImportsStreamService, ImportsUpload],
   controllers: [ImportsController, CsvController, ImportMappingsController],
 })
 export class ImportsHttpModule {}

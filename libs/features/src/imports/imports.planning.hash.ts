@@ -15,6 +15,12 @@ function canonical(value: unknown): string {
 
 /** Of everything that a plan and a start must have in common, but for the mapping. */
 export function hashOfOptions(options: ImportOptions, excluded: RowRanges): string {
-  const { ifPlan: _plan, events: _events, blankClears = false, ...rest } = options;
-  return hashOf({ ...rest, blankClears, excluded: excluded.ranges.map(({ first, last }) => [first, last]) });
+  const { blankClears = false } = options;
+  return hashOf({
+    ...options,
+    ifPlan: undefined,
+    events: undefined,
+    blankClears,
+    excluded: excluded.ranges.map(({ first, last }) => [first, last]),
+  });
 }
