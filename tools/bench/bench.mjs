@@ -12,6 +12,7 @@ const USAGE = `npm run bench -- [options]
   --rounds N        rounds of that; program and baseline alternate (10)
   --lists           measure only lists and searches of leads
   --sizes N,N       how many leads are stored for that (10000,1000000)
+  --plan            measure only the plan of an import, against the analysis of its file
   --memory          measure peak memory at 200,000 and 2,000,000 rows instead of speed
   --write           write the result into docs/benchmarks.md
   --no-build        measure dist/ as it is
@@ -29,6 +30,7 @@ function readArguments() {
         rounds: { type: 'string', default: '10' },
         lists: { type: 'boolean', default: false },
         sizes: { type: 'string', default: '10000,1000000' },
+        plan: { type: 'boolean', default: false },
         memory: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
         build: { type: 'boolean', default: true },
@@ -42,8 +44,8 @@ function readArguments() {
     if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds: 1 to 100');
     const sizes = values.sizes.split(',').map(Number);
     if (!sizes.every((size) => size >= 1_000 && size <= 5_000_000)) throw new Error('--sizes: each 1000 to 5000000');
-    if ([values.read, values.memory, values.lists].filter(Boolean).length > 1) {
-      throw new Error('--read, --memory or --lists, one of them');
+    if ([values.read, values.memory, values.lists, values.plan].filter(Boolean).length > 1) {
+      throw new Error('--read, --lists, --plan or --memory, one of them');
     }
     const profiles = values.profile === 'both' ? ['services', 'embedded'] : [values.profile];
     if (!profiles.every((profile) => ['services', 'embedded'].includes(profile))) {

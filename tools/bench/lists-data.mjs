@@ -48,11 +48,15 @@ export function emailOf(n) {
   return `${plain(first)}.${plain(last)}.${n}@mail${n % 977}.example.com`;
 }
 
-function nameOf(n) {
+/** The name of a lead in two parts. */
+export function nameOf(n) {
   const person = (n * 7_919) % 10_007;
   if (n % RARE_EVERY === 0) return { first: 'Zöe', last: 'Quibbleström' };
   return { first: FIRST[person % FIRST.length], last: LAST[(person >> 5) % LAST.length] };
 }
+
+/** The company of a lead. */
+export const companyOf = (n) => `${COMPANY[n % 6]} ${1 + ((n * 13) % 97)}`;
 
 /**
  * One lead in the order of `COLUMNS`. To each of the `people` belong `each` leads, all over the table; the others belong to others.
@@ -68,7 +72,7 @@ function leadOf(n, rows, { people, each }) {
   return [
     ...[n, `${first} ${last}`, emailOf(n), phoneOf(n), STATUS[((n * 31) % 97) % 5], SOURCE[n % 5]],
     ...[
-      `${COMPANY[n % 6]} ${1 + ((n * 13) % 97)}`,
+      companyOf(n),
       holder,
       TAGS[n % 5],
       `{"tier":"${TIERS[n % TIERS.length]}"}`,
@@ -85,7 +89,7 @@ function leadOf(n, rows, { people, each }) {
 /**
  * Puts invented leads straight into an empty store; the program's workers write the terms of searches.
  * @param {{people: number[], each: number}} team whose leads are few among the many
- * @param fieldId the custom field of the tiers
+ * @param fieldId the custom field of the tiers; null leaves out its index and the terms of searches
  */
 export async function fillLeads(database, rows, team, fieldId) {
   if (database.kind === 'sqlite') fillSqlite(database.path, rows, team, fieldId);
@@ -102,10 +106,12 @@ function fillSqlite(path, rows, team, fieldId) {
     file
       .transaction(() => {
         for (let n = 1; n <= rows; n++) insert.run(leadOf(n, rows, team));
-        file
-          .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
-          .run(backlog(rows));
-        file.prepare(indexTiers(`'t' || (id % ${TIERS.length})`)).run(fieldId);
+        if (fieldId !== null) {
+          file
+            .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
+            .run(backlog(rows));
+          file.prepare(indexTiers(`'t' || (id % ${TIERS.length})`)).run(fieldId);
+        }
         file.prepare('UPDATE record_ids SET next_id = ? WHERE sequence = ?').run(rows + 1, 'leads');
       })
       .immediate();
@@ -141,13 +147,15 @@ async function fillServer(url, rows, team, fieldId) {
     });
     const [{ stored }] = await run({ sql: 'SELECT COUNT(*) AS stored FROM leads' });
     if (Number(stored) !== rows) throw new Failure(`the store took ${stored} leads of ${rows}`);
+    await run({ sql: "UPDATE record_ids SET next_id = ? WHERE sequence = 'leads'", values: [rows + 1] });
+    await run({ sql: 'ANALYZE TABLE leads' });
+    if (fieldId === null) return;
     await run({
       sql: 'INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?)',
       values: [backlog(rows)],
     });
-    await run({ sql: "UPDATE record_ids SET next_id = ? WHERE sequence = 'leads'", values: [rows + 1] });
     await run({ sql: indexTiers(`CONCAT('t', id % ${TIERS.length})`), values: [fieldId] });
-    await run({ sql: 'ANALYZE TABLE leads, custom_field_values' });
+    await run({ sql: 'ANALYZE TABLE custom_field_values' });
   } finally {
     connection.end();
   }

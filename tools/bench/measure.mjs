@@ -11,9 +11,10 @@ import { writeLeadFile } from './lead-file.mjs';
 import { guarded } from './guard.mjs';
 import { lists } from './lists.mjs';
 import { openPlace } from './place.mjs';
+import { plans } from './plan.mjs';
 import { Program } from './program.mjs';
 import { reads } from './read.mjs';
-import { listsTable, machine, memoryTable, readTable, speedTable, writeReport } from './report.mjs';
+import { listsTable, machine, memoryTable, plansTable, readTable, speedTable, writeReport } from './report.mjs';
 
 /** How often the state of an import is asked for, in milliseconds. */
 const POLL = 50;
@@ -26,13 +27,14 @@ const SECTIONS = {
   speed: [speed, speedTable],
   read: [reads, readTable],
   lists: [lists, listsTable],
+  plan: [plans, plansTable],
   memory: [memory, memoryTable],
 };
 
 /** Measures what was asked for, prints it and, if told so, writes it down. */
 export async function measure(options) {
   const files = mkdtempSync(join(tmpdir(), 'muster-bench-files-'));
-  const only = ['memory', 'read', 'lists'].find((name) => options[name]);
+  const only = ['memory', 'read', 'lists', 'plan'].find((name) => options[name]);
   try {
     for (const section of only ? [only] : ['speed', 'read']) {
       const [measured, tableOf] = SECTIONS[section];

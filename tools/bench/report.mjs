@@ -71,6 +71,24 @@ export function listsTable(results) {
     .join('\n');
 }
 
+/** Seconds of plans and of the analyses before them, and their ratio, pair by pair. */
+export function plansTable(results) {
+  const lines = results.flatMap(({ version, rows, pairs, counts, updated }) => [
+    ...Object.entries(pairs).map(([policy, timed]) => [
+      ...[version, `plan, \`${policy}\``, seconds(timed.map(({ analysis }) => analysis))],
+      ...[seconds(timed.map(({ plan }) => plan)), ratio(timed.map(({ plan, analysis }) => plan / analysis))],
+    ]),
+    [
+      version,
+      `import, \`update\`: ${thousands(counts.updated)} updated`,
+      '',
+      seconds([updated]),
+      `${thousands(rows / updated)} rows/s`,
+    ],
+  ]);
+  return table(['database', 'what', 'analysis', 'time', 'ratio'], lines);
+}
+
 export function speedTable(results) {
   const lines = results.flatMap(({ profile, rows, imports, baselines, version }) => {
     const line = (what, times, compared = '') => [

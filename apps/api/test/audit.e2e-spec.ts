@@ -162,6 +162,14 @@ describe('the audit log', () => {
       const before = { mapping: { ...mapping, source: 'source' } };
       return { answer, action: 'import.mapping-changed', subjectId: id, before, after: { mapping } };
     },
+    'POST /imports/{id}/plan': async () => {
+      const { id } = await server.import(csv(), held);
+      const answer = await call('POST', `/imports/${id}/plan`, { duplicates: 'update' });
+      const { planId } = answer.body;
+      const options = expect.objectContaining({ duplicates: 'update' });
+      const after = expect.objectContaining({ planId, target: 'leads', options, excludedRows: 0 });
+      return { answer, action: 'import.plan-requested', subjectId: id, before: null, after };
+    },
     'POST /imports/{id}/start': async () => {
       const { id, status } = await server.import(csv(), held);
       const answer = await call('POST', `/imports/${id}/start`, {});

@@ -340,9 +340,7 @@ Dan,holder@${tag}.example.com,,10\nEve,e@${tag}.example.com,,11,extra\n`);
     it.each<[string, object, string]>([
       ['rows that are not there', { excludedRows: [3] }, 'excludedRows.0'],
       ['ranges that are none', { excludedRows: ['2-1'] }, 'excludedRows.0'],
-      ['updating, for now', { duplicates: 'update' }, 'duplicates'],
       ['events that nobody knows', { events: 'loud' }, 'events'],
-      ['what finds the record to update, for now', { matchOn: 'email' }, 'matchOn'],
       ['groups that are not there', { groupId: 999_999 }, 'groupId'],
       ['users who are not there', { assignTo: [999_999] }, 'assignedTo'],
       ['nobody', { assignTo: [] }, 'assignTo'],

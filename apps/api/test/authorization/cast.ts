@@ -1,7 +1,7 @@
 import { hash } from '@node-rs/argon2';
 import type { Role } from '@muster/core/permissions';
 import type { AuditEntry } from '@muster/features/audit/audit.entity';
-import type { Import, LedgerEntry } from '@muster/features/imports/imports.entity';
+import type { Import, ImportDryRun, LedgerEntry } from '@muster/features/imports/imports.entity';
 import { CallerName, Expectation, KEYS, PEOPLE, PersonName, ROUTES, SIGNED_OUT, Subject } from './expectations';
 import type { Owned, Person } from './oracle';
 import { customerRow, importRow, leadRow, stage, StagedFile } from './records';
@@ -307,7 +307,21 @@ export class Cast {
       { importId: id, firstRow: 1, lastRow: 1, outcome: 'created', recordId: 1, errors: null },
       { importId: id, firstRow: 2, lastRow: 2, outcome: 'rejected', recordId: null, errors: [error] },
     ];
-    return [['imports', work], ...(completed ? rows.map((row): [string, object] => ['import_ledger', row]) : [])];
+    if (completed) return [['imports', work], ...rows.map((row): [string, object] => ['import_ledger', row])];
+    const plan: Omit<ImportDryRun, 'id'> = {
+      ...{ importId: id, status: 'ready', options: work.options, excluded: [], mappingHash: '-', optionsHash: '-' },
+      result: {
+        counts: { created: 0, updated: 0, unchanged: 0, skipped: 0, excluded: 0, rejected: 2 },
+        samples: [],
+        rejected: [],
+      },
+      ...{ error: null, attempts: 1, token: 1, leasedUntil: null, requestId: null, createdBy: work.createdBy },
+      ...{ createdAt: work.createdAt, finishedAt: work.createdAt },
+    };
+    return [
+      ['imports', work],
+      ['import_plans', plan],
+    ];
   }
 
   private group(kind: string, id: number): [string, object][] {

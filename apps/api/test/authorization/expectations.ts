@@ -251,6 +251,8 @@ export const ROUTES: Record<string, Expectation> = {
   'GET /imports/:id/events':       one('import', 200, 'imports:read', MANAGED),
   'GET /imports/:id/preview':      one('openImport', 200, 'imports:read', MANAGED),
   'PUT /imports/:id/mapping':      one('openImport', 200, 'imports:write', MANAGED, mapping),
+  'POST /imports/:id/plan':        one('openImport', 200, 'imports:write', MANAGED, nothing),
+  'GET /imports/:id/plan':         one('openImport', 200, 'imports:read', MANAGED),
   'POST /imports/:id/start':       one('openImport', 202, 'imports:write', MANAGED, nothing),
   'POST /imports/:id/cancel':      one('openImport', 202, 'imports:write', MANAGED),
   'POST /imports/:id/undo':        one('import', 202, 'imports:write', MANAGED),

@@ -11,12 +11,15 @@ import { Principal } from '@muster/core/principal';
 import { AdminBootstrap } from '@muster/features/auth/auth.admin';
 import { AuthService } from '@muster/features/auth/auth.service';
 import { ImportView } from '@muster/features/imports/imports.dto';
-import { IMPORT_TARGETS, OUTCOMES } from '@muster/features/imports/imports.entity';
-import { readRequest } from '@muster/features/imports/imports.options';
+import { DUPLICATE_POLICIES, IMPORT_TARGETS, OUTCOMES } from '@muster/features/imports/imports.entity';
+import { readRequest, readRunOptions } from '@muster/features/imports/imports.options';
+import { ImportsPlanningService } from '@muster/features/imports/imports.planning.service';
 import { ImportsRowsService } from '@muster/features/imports/imports.rows.service';
 import { ImportsService } from '@muster/features/imports/imports.service';
+import { RunOptionsInput } from '@muster/features/imports/imports.steps.dto';
 import { Config } from '@muster/platform/config/config';
 import { LocalFiles } from '@muster/platform/storage/local-files';
+import { checkObject } from '@muster/platform/http/validation';
 import { inApplication } from '../context';
 
 interface Flags {
@@ -24,6 +27,9 @@ interface Flags {
   options?: string;
   mapping?: string;
   rejected?: string;
+  duplicates?: string;
+  matchOn?: string;
+  plan?: boolean;
 }
 
 const REFRESH = 200;
@@ -37,6 +43,13 @@ export const importCommand = () =>
     .addOption(
       new Option('--target <target>', 'what the rows become').choices([...IMPORT_TARGETS]).makeOptionMandatory(),
     )
+    .addOption(
+      new Option('--duplicates <policy>', 'what happens to a row that matches a record').choices([
+        ...DUPLICATE_POLICIES,
+      ]),
+    )
+    .option('--match-on <field>', 'what rows are matched by: email, phone or cf.<key> (default: e-mail, then phone)')
+    .option('--plan', 'only say what the import would do; it then waits, and can be started over HTTP')
     .option('--options <json>', 'import options, as in the API: {"delimiter":";","duplicates":"skip",…}')
     .option('--mapping <json>', 'column name to target; suggested when absent')
     .option('--rejected <file>', 'where rejected rows go (default: FILE.rejected.csv)')
@@ -54,11 +67,11 @@ async function importFile(app: INestApplicationContext, config: Config, file: st
   try {
     await announceAdmin(app);
     const caller = await app.get(AuthService, { strict: false }).systemPrincipal();
-    const { target, options, mapping } = flags;
-    const request = readRequest(
-      { target, ...(options ? { options } : {}), ...(mapping ? { mapping } : {}) },
-      config.defaultRegion,
-    );
+    const { target, options, mapping, duplicates, matchOn, plan = false } = flags;
+    const fields = { target, ...(options ? { options } : {}), ...(mapping ? { mapping } : {}) };
+    const request = readRequest({ ...fields, autoStart: String(!plan) }, config.defaultRegion);
+    const named = readRunOptions(checkObject(RunOptionsInput, { duplicates, matchOn }));
+    Object.assign(request.options, named);
     const received = await app
       .get(LocalFiles, { strict: false })
       .receive(createReadStream(file), config.imports.maxBytes, () =>
@@ -66,6 +79,7 @@ async function importFile(app: INestApplicationContext, config: Config, file: st
       );
     const { id } = await imports.create(caller, { ...received, fileName: basename(file) }, request);
     const done = await follow(imports, caller, id);
+    if (plan && done.status === 'ready' && done.missing.length === 0) return await showPlan(app, caller, id);
     return await summarize(app, caller, done, flags.rejected ?? `${file}.rejected.csv`);
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
@@ -73,6 +87,35 @@ async function importFile(app: INestApplicationContext, config: Config, file: st
     for (const { field, message } of error.errors ?? []) process.stderr.write(`  ${field}: ${message}\n`);
     return 1;
   }
+}
+
+/** Prints what an import would do. */
+async function showPlan(app: INestApplicationContext, caller: Principal, id: number): Promise<number> {
+  const planning = app.get(ImportsPlanningService, { strict: false });
+  let view = await planning.plan(caller, id, {});
+  while (view.status === 'running') {
+    await sleep(REFRESH);
+    view = await planning.current(caller, id);
+  }
+  const out = (line: string) => process.stdout.write(`${line}\n`);
+  out(`\nImport ${id}, plan ${view.planId}: ${view.status}`);
+  if (view.error) out(`  ${view.error.code}: ${view.error.detail}`);
+  for (const outcome of OUTCOMES) {
+    const count = view.counts?.[outcome] ?? 0;
+    if (count > 0) out(`  ${outcome.padEnd(9)}  ${String(count).padStart(9)}`);
+  }
+  for (const { row, recordId, changes } of view.samples) {
+    const each = Object.entries(changes).map(
+      ([field, change]) => `${field}: ${JSON.stringify(change.old)} -> ${JSON.stringify(change.new)}`,
+    );
+    out(`  row ${row} would change record ${recordId}: ${each.join(', ')}`);
+  }
+  for (const { row, errors } of view.rejected) {
+    out(
+      `  row ${row} would be rejected: ${errors.map(({ field, message }) => `${field} ${message}`.trim()).join('; ')}`,
+    );
+  }
+  return view.status === 'ready' ? 0 : 1;
 }
 
 async function announceAdmin(app: INestApplicationContext): Promise<void> {

@@ -22,6 +22,7 @@ export const ROW_ERROR_CODES = [
   'quote-malformed',
   'duplicate-in-file',
   'duplicate-existing',
+  'match-ambiguous',
 ] as const;
 
 export type RowErrorCode = (typeof ROW_ERROR_CODES)[number];

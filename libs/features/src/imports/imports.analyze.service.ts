@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { TARGET_FIELDS } from '@muster/core/contact/fields';
-import { missingRequired, suggestMapping } from '@muster/core/contact/header-match';
+import { suggestMapping } from '@muster/core/contact/header-match';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { RecordIds } from '@muster/platform/database/record-ids';
@@ -16,12 +16,14 @@ import { TabularError } from '@muster/platform/tabular/tabular-error';
 import { stageWorkbook, type StagedWorkbook } from '@muster/platform/tabular/xlsx/stage-workbook';
 import { AuditService } from '../audit/audit.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
-import { customTargets, missingCustomFields, suggestCustomFields } from './imports.custom-fields';
+import { customTargets, suggestCustomFields } from './imports.custom-fields';
 import { ImportMappingsService } from './import-mappings.service';
 import { Analysis, Import, ImportTarget } from './imports.entity';
 import { importStarted } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
 import { noCounts } from './imports.ledger';
+import { missingTargets } from './imports.mapping';
+import { resolvesRows } from './imports.match';
 import { identityKeys, ImportPlans, mappedColumns, planChunks } from './imports.plans';
 import { ClaimedImport, ImportsRepository } from './imports.repository';
 
@@ -127,7 +129,7 @@ export class ImportsAnalyzeService {
           : { encoding: staged.encoding, delimiter: staged.delimiter }),
         warnings: staged.warnings,
         duplicateRows: 0,
-        missing: [...missingRequired(work.target, mapping), ...missingCustomFields(fields, mapping)],
+        missing: missingTargets(work.target, mapping, fields, work.options),
       };
       const keys = identityKeys(mappedColumns(analysis, mapping));
       const sharing = await table.laterSharers(keys);
@@ -144,7 +146,7 @@ export class ImportsAnalyzeService {
     const total = work.totalRows!;
     const fitting = Math.floor((CHUNK_BYTES * total) / Math.max(work.fileSize, 1));
     const batchRows = Math.max(1, Math.min(this.config.imports.batchRows, fitting));
-    const sharing = total > batchRows ? await this.plans.sharingOf(work) : new Uint32Array();
+    const sharing = await this.sharingOf(work, batchRows);
     const chunks = planChunks(work.id, total, batchRows, sharing);
     await this.transactions.run(async (tx) => {
       const recordBase = await this.recordIds.reserve(tx, work.target, Math.max(total, 1));
@@ -156,6 +158,11 @@ export class ImportsAnalyzeService {
       await this.repository.insertChunks(tx, chunks);
       if (total === 0) await this.finisher.sayCompleted(tx, work, noCounts());
     });
+  }
+
+  private async sharingOf(work: Import, batchRows: number): Promise<Uint32Array | null> {
+    if (resolvesRows(work.options)) return null;
+    return work.totalRows! > batchRows ? this.plans.sharingOf(work) : new Uint32Array();
   }
 
   /** To the audit log and to who listens. */

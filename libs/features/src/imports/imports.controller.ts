@@ -13,7 +13,15 @@ import {
   Res,
   StreamableFile,
 } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiOkResponse,
+  ApiProduces,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '@muster/core/principal';
 import { Allow, Caller, Limited } from '@muster/platform/http/access';
@@ -29,10 +37,19 @@ import {
   ListImportsQuery,
   ListRowsQuery,
 } from './imports.dto';
+import { ImportsPlanningService } from './imports.planning.service';
 import { ImportsPreviewService } from './imports.preview.service';
 import { ImportsRowsService } from './imports.rows.service';
 import { ImportsService } from './imports.service';
-import { MappingInput, MappingView, PreviewPage, PreviewQuery, StartImportInput } from './imports.steps.dto';
+import {
+  MappingInput,
+  MappingView,
+  PlanInput,
+  PlanView,
+  PreviewPage,
+  PreviewQuery,
+  StartImportInput,
+} from './imports.steps.dto';
 import { ImportsStepsService } from './imports.steps.service';
 import { ImportsStreamService } from './imports.stream.service';
 import { ImportsUpload, uploadForm } from './imports.upload';
@@ -47,6 +64,7 @@ export class ImportsController {
     private readonly upload: ImportsUpload,
     private readonly steps: ImportsStepsService,
     private readonly preview: ImportsPreviewService,
+    private readonly planning: ImportsPlanningService,
     private readonly streams: ImportsStreamService,
     private readonly auth: AuthService,
   ) {}
@@ -106,6 +124,37 @@ export class ImportsController {
     @Query() query: PreviewQuery,
   ): Promise<PreviewPage> {
     return this.preview.page(caller, id, query);
+  }
+
+  /**
+   * A dry run of an import that waits in `ready`: what it would do to the store as it is, by the checks and the matching of the import
+   * itself. Nothing but the plan is written. 202 when it takes longer than ten seconds: `GET` tells when it is done.
+   */
+  @Post(':id/plan')
+  @HttpCode(200)
+  @Allow('imports:write')
+  @ApiOkResponse({ type: PlanView })
+  @ApiAcceptedResponse({ type: PlanView })
+  async plan(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Body() body: PlanInput,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PlanView> {
+    return whenDone(reply, await this.planning.plan(caller, id, body));
+  }
+
+  /** The newest plan of the import; 202 while it is being made, 404 when none was asked for. */
+  @Get(':id/plan')
+  @Allow('imports:read')
+  @ApiOkResponse({ type: PlanView })
+  @ApiAcceptedResponse({ type: PlanView })
+  async currentPlan(
+    @Caller() caller: Principal,
+    @Param('id', RecordIdPipe) id: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PlanView> {
+    return whenDone(reply, await this.planning.current(caller, id));
   }
 
   /** Starts an import that waits in `ready`. */
@@ -177,4 +226,9 @@ export class ImportsController {
   async cancel(@Caller() caller: Principal, @Param('id', RecordIdPipe) id: number): Promise<ImportAccepted> {
     return this.imports.cancel(caller, id);
   }
+}
+
+function whenDone(reply: FastifyReply, view: PlanView): PlanView {
+  if (view.status === 'running') reply.status(202);
+  return view;
 }

@@ -121,6 +121,8 @@ export class RowErrorView {
   field: string;
   code: string;
   message: string;
+  /** A record that the row might match, if the caller may read it. */
+  existingId?: number;
 }
 
 export class LedgerRowView {

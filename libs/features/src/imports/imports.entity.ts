@@ -19,7 +19,7 @@ export type ImportStatus = (typeof IMPORT_STATUSES)[number];
 export const OUTCOMES = ['created', 'updated', 'unchanged', 'skipped', 'excluded', 'rejected'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-export const DUPLICATE_POLICIES = ['reject', 'skip'] as const;
+export const DUPLICATE_POLICIES = ['reject', 'skip', 'update'] as const;
 export type DuplicatePolicy = (typeof DUPLICATE_POLICIES)[number];
 
 export const IMPORT_EVENTS = ['summary', 'silent', 'each'] as const;
@@ -31,11 +31,17 @@ export interface ImportOptions {
   encoding?: string;
   /** Of a workbook: the name of the sheet, or its place from 1. */
   sheet?: string | number;
-  /** What happens to a row whose e-mail or phone is taken. */
+  /** What happens to a row that matches a record. */
   duplicates: DuplicatePolicy;
+  /** What a row is matched by: `email`, `phone`, or `cf.` and the key of a custom field; without it e-mail, then phone. */
+  matchOn?: string;
+  /** Under `update`: whether a blank cell of a mapped column erases what the record holds. */
+  blankClears?: boolean;
+  /** The plan that the import is bound to. */
+  ifPlan?: number;
   /** ISO country of phone numbers without a country code. */
   defaultRegion: string;
-  /** Added to every record that is created. */
+  /** Added to every record that is created or updated. */
   tags: string[];
   /** The user to whom every created record is assigned; of several, row by row in turn. */
   assignTo?: number | number[];
@@ -152,17 +158,18 @@ export const importTable: TableDefinition = {
  * Which rows of its range a chunk holds. `all`: every row, when one chunk holds the whole file. `distinct`: the rows that share
  * no e-mail or phone with an earlier row; such chunks run in any order. `sharing`: the other rows; such chunks run one after
  * another when everything before them is done, so that of two rows with the same e-mail the first in the file always wins.
+ * `ordered`: every row; such chunks, too, run one after another.
  *
  * Of an undo: `delete`, the records that the range's rows made, in any order; `restore`, the records that the range's rows changed
  * last, one chunk after another from the end of the file, when everything that is deleted is gone: so values come back to whom they
  * were taken from. See `imports.undo.run.service.ts`.
  */
-export type ChunkKind = 'all' | 'distinct' | 'sharing' | 'delete' | 'restore';
+export type ChunkKind = 'all' | 'distinct' | 'sharing' | 'ordered' | 'delete' | 'restore';
 
 /** The chunks of an undo; the others are the import's. */
 export const UNDO_KINDS: readonly ChunkKind[] = ['delete', 'restore'];
 /** Chunks that wait until all before them are done. */
-export const ORDERED_KINDS: readonly ChunkKind[] = ['sharing', 'restore'];
+export const ORDERED_KINDS: readonly ChunkKind[] = ['sharing', 'ordered', 'restore'];
 
 /** A range of rows that one worker imports, or takes back, in one transaction. */
 export interface ImportChunk {
@@ -283,4 +290,84 @@ export const savedMappingTable: TableDefinition = {
   ],
 };
 
-export const importTables = [importTable, importChunkTable, importLedgerTable, importChangeTable, savedMappingTable];
+/** What a row of a dry run would change. */
+export interface PlanSample {
+  row: number;
+  recordId: number;
+  changes: Record<string, { old: unknown; new: unknown }>;
+}
+
+/** Why a row of a dry run would be rejected. */
+export interface PlanRejection {
+  row: number;
+  errors: FieldError[];
+}
+
+/** What a finished dry run found. */
+export interface PlanResult {
+  counts: Record<Outcome, number>;
+  samples: PlanSample[];
+  rejected: PlanRejection[];
+}
+
+export const PLAN_STATUSES = ['running', 'ready', 'failed'] as const;
+export type PlanStatus = (typeof PLAN_STATUSES)[number];
+
+/** A dry run of an import. What became of each row lies in the file store: see `imports.forecast.ts`. */
+export interface ImportDryRun {
+  id: number;
+  importId: number;
+  status: PlanStatus;
+  /** The options of the import as they would be, and the rows left out: ranges `[first, last]`. */
+  options: ImportOptions;
+  excluded: [number, number][];
+  /** Of the mapping, the options and the rows left out: what a start must agree to. */
+  mappingHash: string;
+  optionsHash: string;
+  /** Holds values of records, so it goes when a person is erased. */
+  result: PlanResult | null;
+  error: ImportFailure | null;
+  attempts: number;
+  token: number;
+  leasedUntil: Date | null;
+  requestId: string | null;
+  createdBy: number;
+  createdAt: Date;
+  finishedAt: Date | null;
+}
+
+export const importPlanTable: TableDefinition = {
+  name: 'import_plans',
+  key: ['id'],
+  columns: {
+    id: column.serial(),
+    importId: column.id(),
+    status: column.text(10),
+    options: column.json(),
+    excluded: column.json(),
+    mappingHash: column.text(64),
+    optionsHash: column.text(64),
+    result: column.json({ nullable: true }),
+    error: column.json({ nullable: true }),
+    attempts: column.integer(),
+    token: column.integer(),
+    leasedUntil: column.time({ nullable: true }),
+    requestId: column.text(100, { nullable: true }),
+    createdBy: column.id(),
+    createdAt: column.time(),
+    finishedAt: column.time({ nullable: true }),
+  },
+  indexes: [
+    { name: 'ix_import_plans_import', columns: ['importId', 'id'] },
+    { name: 'ix_import_plans_status', columns: ['status', 'leasedUntil'] },
+  ],
+};
+
+export const importTables = [
+  importTable,
+  importPlanTable,
+  importChunkTable,
+  importLedgerTable,
+  importChangeTable,
+  savedMappingTable,
+];

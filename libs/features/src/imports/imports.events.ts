@@ -84,6 +84,12 @@ export const importMappingChanged = defineEvent('import.mapping-changed', 'The m
   target,
 });
 
+export const importPlanRequested = defineEvent(
+  'import.plan-requested',
+  'A dry run of an import was asked for and waits for a worker.',
+  { importId, target, planId: integer('The plan.') },
+);
+
 const mappingId = integer('The saved mapping.');
 const actorId = integer('The user who did it.');
 

@@ -6,6 +6,7 @@ import {
   importStarted,
   importUndoCommitted,
   importUndoStarted,
+  importPlanRequested,
 } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportsUndoService } from './imports.undo.service';
@@ -23,6 +24,7 @@ export class ImportsHandlers implements OnModuleInit {
   onModuleInit(): void {
     this.dispatcher.on('imports.analyze', importCreated, async (tx) => tx.afterCommit(() => this.worker.nudge()));
     this.dispatcher.on('imports.plan', importStarted, async (tx) => tx.afterCommit(() => this.worker.nudge()));
+    this.dispatcher.on('imports.dry-run', importPlanRequested, async (tx) => tx.afterCommit(() => this.worker.nudge()));
     this.dispatcher.on('imports.finish', importBatchCommitted, async (tx, { importId }) => {
       await this.finisher.complete(tx, importId);
     });

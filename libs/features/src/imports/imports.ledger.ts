@@ -6,7 +6,7 @@ import { Tx } from '@muster/platform/database/transactions';
 import { RowRange, RowRanges } from './imports.ranges';
 import { ImportTarget, LedgerEntry, Outcome, OUTCOMES } from './imports.entity';
 
-/** How many entries one INSERT carries; six values each stay within every database's limit. */
+/** How many entries one INSERT carries; six values each stay within every database's limit. More go by the bulk load. */
 const ENTRIES_AT_ONCE = 500;
 
 export type OutcomeCounts = Record<Outcome, number>;
@@ -91,6 +91,7 @@ export abstract class RowLedger<O extends string> {
   ) {}
 
   async add(tx: Tx, entries: LedgerEntry<O>[]): Promise<void> {
+    if (entries.length > ENTRIES_AT_ONCE) return this.load(tx, entries);
     for (let start = 0; start < entries.length; start += ENTRIES_AT_ONCE) {
       const slice = entries.slice(start, start + ENTRIES_AT_ONCE);
       await tx.query(
@@ -105,6 +106,17 @@ export abstract class RowLedger<O extends string> {
         ]),
       );
     }
+  }
+
+  private async load(tx: Tx, entries: LedgerEntry<O>[]): Promise<void> {
+    const { dialect } = this.database;
+    const buffer = dialect.bulkBuffer();
+    for (const { importId, firstRow, lastRow, outcome, recordId, errors } of entries) {
+      buffer.add([importId, firstRow, lastRow, outcome, recordId, errors && JSON.stringify(errors)]);
+    }
+    const columns = ['import_id', 'first_row', 'last_row', 'outcome', 'record_id', 'errors'];
+    const added = await dialect.bulkInsert(tx.runner, this.table, columns, buffer);
+    if (added !== entries.length) throw new Error(`${entries.length - added} runs of rows had an outcome already.`);
   }
 
   /** The counts of several imports, computed from their committed entries. */

@@ -3,7 +3,7 @@ import { TARGET_FIELDS } from '@muster/core/contact/fields';
 import { MappingSuggestion, missingRequired } from '@muster/core/contact/header-match';
 import { FieldError, invalid, ProblemError } from '@muster/core/errors';
 import { customTargets, missingCustomFields } from './imports.custom-fields';
-import { ImportTarget } from './imports.entity';
+import { ImportOptions, ImportTarget } from './imports.entity';
 
 /** Column name to target; null leaves the column out. */
 export type Mapping = Record<string, string | null>;
@@ -46,11 +46,22 @@ export const wholeMapping = (columns: readonly string[], given: Readonly<Mapping
   return Object.fromEntries(columns.map((column) => [column, known.get(column) ?? null]));
 };
 
-/** Required targets, the noun's own and custom ones, that no column is mapped to. */
-export const missingTargets = (target: ImportTarget, mapping: Readonly<Mapping>, fields: FieldSet): string[] => [
-  ...missingRequired(target, mapping),
-  ...missingCustomFields(fields, mapping),
-];
+/**
+ * Targets that no column is mapped to and without which nothing could be imported: required ones, the noun's own and custom ones, and
+ * what rows are to be matched by. Rows that only update records need no more than that.
+ */
+export function missingTargets(
+  target: ImportTarget,
+  mapping: Readonly<Mapping>,
+  fields: FieldSet,
+  { duplicates, matchOn }: Pick<ImportOptions, 'duplicates' | 'matchOn'>,
+): string[] {
+  const mapped = new Set(Object.values(mapping));
+  const isMatched = [matchOn ?? ['email', 'phone']].flat().some((name) => mapped.has(name));
+  if (duplicates === 'update' && isMatched) return [];
+  const missing = [...missingRequired(target, mapping), ...missingCustomFields(fields, mapping)];
+  return isMatched || matchOn === undefined ? missing : [...new Set([...missing, matchOn])];
+}
 
 /** 422: nothing of the file could be imported under this mapping. */
 export const incomplete = (missing: string[]): ProblemError =>

@@ -10,15 +10,20 @@ import { CsvController } from './csv.controller';
 import { ImportMappingsController } from './import-mappings.controller';
 import { ImportMappingsRepository } from './import-mappings.repository';
 import { ImportMappingsService } from './import-mappings.service';
+import { ImportsApplyService } from './imports.apply.service';
 import { ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportsController } from './imports.controller';
 import { EmissionsRepository } from './imports.emissions.repository';
 import { ImportsEmissionsService } from './imports.emissions.service';
 import { ImportsEmitWorker } from './imports.emit.worker';
+import { DryRunsRepository } from './imports.dry-run.repository';
+import { ImportsDryRunService } from './imports.dry-run.service';
+import { Forecasts } from './imports.forecast';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportsHandlers } from './imports.handlers';
 import { ImportLedger } from './imports.ledger';
 import { ImportsOptionsService } from './imports.options.service';
+import { ImportsPlanningService } from './imports.planning.service';
 import { ImportPlans } from './imports.plans';
 import { ImportsPreviewScanService } from './imports.preview.scan.service';
 import { ImportsPreviewService } from './imports.preview.service';
@@ -38,7 +43,9 @@ import { ImportsWorker } from './imports.worker';
 @Module({
   imports: [AuditModule, AuthModule, CustomFieldsModule, GroupsModule],
   providers: [
+    DryRunsRepository,
     EmissionsRepository,
+    Forecasts,
     ImportLedger,
     ImportMappingsRepository,
     ImportMappingsService,
@@ -46,24 +53,30 @@ import { ImportsWorker } from './imports.worker';
     ImportsEmissionsService,
     ImportsFinishService,
     ImportsOptionsService,
+    ImportsPlanningService,
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportsStepsService,
     ImportsUndoService,
     UndoLedger,
     UndoRepository,
   ],
   exports: [
+    DryRunsRepository,
     EmissionsRepository,
+    Forecasts,
     ImportLedger,
     ImportMappingsService,
     ImportPlans,
     ImportsEmissionsService,
     ImportsFinishService,
     ImportsOptionsService,
+    ImportsPlanningService,
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportsStepsService,
     ImportsUndoService,
     UndoLedger,
     UndoRepository,
@@ -73,21 +86,17 @@ export class ImportsModule {}
 
 @Module({
   imports: [AuditModule, AuthModule, CustomFieldsModule, ImportsModule],
-  providers: [
-    ImportsPreviewScanService,
-    ImportsPreviewService,
-    ImportsStepsService,
-    ImportsStreamService,
-    ImportsUpload,
-  ],
+  providers: [ImportsPreviewScanService, ImportsPreviewService, ImportsStreamService, ImportsUpload],
   controllers: [ImportsController, ImportsUndoController, CsvController, ImportMappingsController],
 })
 export class ImportsHttpModule {}
 
 @Module({
-  imports: [AuditModule, ContactsModule, CustomersModule, CustomFieldsModule, ImportsModule, LeadsModule],
+  imports: [AuditModule, AuthModule, ContactsModule, CustomersModule, CustomFieldsModule, ImportsModule, LeadsModule],
   providers: [
     ImportsAnalyzeService,
+    ImportsApplyService,
+    ImportsDryRunService,
     ImportsEmitWorker,
     ImportsRunService,
     ImportsUndoRunService,

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FieldSet } from '@muster/core/contact/custom-fields';
 import { Principal } from '@muster/core/principal';
 import { closeDuckDb } from '@muster/platform/tabular/duckdb';
 import { Outbox } from '@muster/platform/outbox/outbox';
@@ -7,19 +8,21 @@ import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { stageCsv } from '@muster/platform/tabular/staging';
 import { lendDirectory, Lent } from '@muster/testing/profile';
 import { openTestServices, TestServices } from '@muster/testing/services';
+import { AuthService } from '../auth/auth.service';
 import { CustomersModule } from '../customers/customers.module';
 import { CustomersService } from '../customers/customers.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { LeadsModule } from '../leads/leads.module';
 import { LeadsService } from '../leads/leads.service';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
+import { ImportsApplyService } from './imports.apply.service';
 import { Import } from './imports.entity';
 import { ImportLedger, RowOutcome } from './imports.ledger';
 import { planChunks } from './imports.plans';
 import { RowRanges } from './imports.ranges';
 import { ImportsRepository } from './imports.repository';
 import { ImportsRunService } from './imports.run.service';
-import { TARGET_TABLES } from './imports.targets';
+import { checkerOf, TARGET_TABLES } from './imports.targets';
 
 /** Spellings of one address or number, the stored one first, and what looks like it and is another. People and numbers are invented. */
 const CASES = [
@@ -86,6 +89,7 @@ describe.each(['leads', 'customers'] as const)('equal e-mails and phones of %s, 
       new Outbox(),
       customFields,
       new Memberships(database),
+      new ImportsApplyService(database, customFields, services.get(AuthService)),
     );
     directory = lendDirectory();
     manager = await services.addUser('manager', await services.addTeam());
@@ -132,9 +136,10 @@ describe.each(['leads', 'customers'] as const)('equal e-mails and phones of %s, 
     const work = (await repository.find(id))!;
     const target = TARGET_TABLES[noun];
     const targets = [noun === 'leads' ? 'name' : 'fullName', field, other];
+    const reading = (fields: FieldSet) => target.reading(work, targets, [], fields);
     const plan = {
       ...{ work, target, staged, columns: [0, 1, 2], sharing, excluded: RowRanges.none },
-      checker: (fields: Parameters<typeof target.checker>[3]) => target.checker(work, targets, [], fields),
+      ...{ targets, reading, checker: (fields: FieldSet) => checkerOf(reading(fields)), bound: null },
     };
     const { skipLocked } = services.database.dialect;
     const claim = () => services.transactions.run((tx) => repository.claimChunk(tx, id, 60_000, skipLocked));

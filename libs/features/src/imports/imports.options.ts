@@ -61,6 +61,8 @@ export function readRunOptions(input: RunOptionsInput, path = ''): Partial<Impor
     options.tags = tags.value;
   }
   if (input.duplicates) options.duplicates = input.duplicates;
+  if (input.matchOn) options.matchOn = input.matchOn;
+  if (input.blankClears !== undefined) options.blankClears = input.blankClears;
   if (input.assignTo) options.assignTo = input.assignTo;
   if (input.groupId) options.groupId = input.groupId;
   if (input.events) options.events = input.events;

@@ -2,11 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { FieldSet } from '@muster/core/contact/custom-fields';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { LocalFiles } from '@muster/platform/storage/local-files';
+import { Forecast, Forecasts } from './imports.forecast';
 import { ImportLedger } from './imports.ledger';
+import { resolvesRows } from './imports.match';
 import { RowRanges } from './imports.ranges';
 import { Analysis, ChunkKind, Import, ImportChunk } from './imports.entity';
 import { ImportsRepository } from './imports.repository';
-import { RowChecker, TARGET_TABLES, TargetTable } from './imports.targets';
+import { checkerOf, RowSource, TARGET_TABLES } from './imports.targets';
 
 /** How many imports a process keeps open at a time. */
 const OPEN_PLANS = 4;
@@ -14,18 +16,14 @@ const OPEN_PLANS = 4;
 const KNOWN_SHARING = 8;
 
 /** Everything about one running import that does not change from chunk to chunk. */
-export interface ImportPlan {
-  work: Import;
-  target: TargetTable;
+export interface ImportPlan extends RowSource {
   staged: StagedTable;
-  /** Positions of the columns to read: the mapped ones, then those kept in metadata. */
-  columns: number[];
-  /** The checker of rows under these custom fields. */
-  checker(fields: FieldSet): RowChecker;
-  /** Rows that share an e-mail or phone with an earlier row, rising; empty when one chunk holds the whole file. */
+  /** Rows that share an e-mail or phone with an earlier row, rising; empty when one chunk holds the whole file, or all run in order. */
   sharing: Uint32Array;
   /** Rows that the client left out: they have their outcome already. */
   excluded: RowRanges;
+  /** What a dry run found, for an import that is bound to it. */
+  bound: Forecast | null;
 }
 
 /** The mapping as positions: column index to target. */
@@ -56,8 +54,11 @@ export function identityKeys(mapped: { index: number; target: string }[]): Ident
   ].filter(({ columns }) => columns.length > 0);
 }
 
-/** Cuts a file into chunks: the whole file, or first the rows that stand alone and then, in order, those that share. */
-export function planChunks(importId: number, totalRows: number, batchRows: number, sharing: Uint32Array) {
+/**
+ * Cuts a file into chunks: the whole file, or first the rows that stand alone and then, in order, those that share.
+ * @param sharing null when every row may change what the next one meets: then all run in order
+ */
+export function planChunks(importId: number, totalRows: number, batchRows: number, sharing: Uint32Array | null) {
   const chunks: Pick<ImportChunk, 'importId' | 'seq' | 'kind' | 'firstRow' | 'lastRow'>[] = [];
   const add = (kind: ChunkKind, firstRow: number, lastRow: number) =>
     chunks.push({ importId, seq: chunks.length + 1, kind, firstRow, lastRow });
@@ -66,8 +67,8 @@ export function planChunks(importId: number, totalRows: number, batchRows: numbe
     return chunks;
   }
   for (let first = 1; first <= totalRows; first += batchRows)
-    add('distinct', first, Math.min(first + batchRows - 1, totalRows));
-  for (let start = 0; start < sharing.length; start += batchRows) {
+    add(sharing ? 'distinct' : 'ordered', first, Math.min(first + batchRows - 1, totalRows));
+  for (let start = 0; sharing && start < sharing.length; start += batchRows) {
     add('sharing', sharing[start], sharing[Math.min(start + batchRows, sharing.length) - 1]);
   }
   return chunks;
@@ -83,6 +84,7 @@ export class ImportPlans {
     private readonly files: LocalFiles,
     private readonly repository: ImportsRepository,
     private readonly ledger: ImportLedger,
+    private readonly forecasts: Forecasts,
   ) {}
 
   get(importId: number): Promise<ImportPlan> {
@@ -145,14 +147,15 @@ export class ImportPlans {
     return {
       ...rowReading(work),
       staged: await this.stagedTable(work),
-      sharing: await this.sharingOf(work),
+      sharing: resolvesRows(work.options) ? new Uint32Array() : await this.sharingOf(work),
+      bound: work.options.ifPlan === undefined ? null : await this.forecasts.load(work, work.options.ifPlan),
       excluded: await this.ledger.rowsWith(importId, 'excluded'),
     };
   }
 }
 
 /** How the rows of an import are read and checked under its mapping: the same for who imports them and who only looks. */
-export function rowReading(work: Import): Pick<ImportPlan, 'work' | 'target' | 'columns' | 'checker'> {
+export function rowReading(work: Import): RowSource {
   const analysis = work.analysis!;
   const mapped = mappedColumns(analysis, work.mapping!);
   const kept = work.options.keepUnmapped
@@ -161,17 +164,20 @@ export function rowReading(work: Import): Pick<ImportPlan, 'work' | 'target' | '
   const target = TARGET_TABLES[work.target];
   const targets = mapped.map((entry) => entry.target);
   const unmapped = kept.map((index) => analysis.columns[index].name);
+  const reading = (fields: FieldSet) => target.reading(work, targets, unmapped, fields);
   return {
     work,
     target,
     columns: [...mapped.map(({ index }) => index), ...kept],
-    checker: (fields) => target.checker(work, targets, unmapped, fields),
+    targets,
+    reading,
+    checker: (fields) => checkerOf(reading(fields)),
   };
 }
 
 /** The rows of a chunk, of all those in its range: see {@link ChunkKind}. */
 export function belongs(kind: ChunkKind, sharing: Uint32Array): (row: number) => boolean {
-  if (kind === 'all') return () => true;
+  if (kind === 'all' || kind === 'ordered') return () => true;
   const wanted = kind === 'sharing';
   return (row) => contains(sharing, row) === wanted;
 }

@@ -16,3 +16,7 @@ export function readableRecords(principal: Principal, target: ImportTarget): Sql
   if (!holds(principal, permission)) return { sql: '1 = 0', params: [] };
   return (target === 'leads' ? visibleLeads : visibleCustomers)(principal, permission);
 }
+
+/** The records of a target that a principal may change. @throws 403 `forbidden` to one who may change none */
+export const writableRecords = (principal: Principal, target: ImportTarget): SqlCondition =>
+  (target === 'leads' ? visibleLeads : visibleCustomers)(principal, `${target}:write`);

@@ -225,7 +225,7 @@ class KeyTable {
 }
 
 /** A number of 53 bits for a value of a field, never 0: that two of millions share one is less likely than one in a thousand. */
-function keyOf(value: string, field: number): number {
+export function keyOf(value: string, field: number): number {
   let high = 0xdeadbeef ^ field;
   let low = 0x41c6ce57 ^ field;
   for (let index = 0; index < value.length; index++) {

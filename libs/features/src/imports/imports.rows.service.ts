@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { escapeFormula } from '@muster/core/contact/text';
-import { conflict, invalid } from '@muster/core/errors';
+import { conflict, FieldError, invalid } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Principal } from '@muster/core/principal';
 import { LocalFiles } from '@muster/platform/storage/local-files';
@@ -43,11 +43,16 @@ export class ImportsRowsService {
 
   /** A row that made no record of its own names the one in its way only to those who may read it. */
   private async withoutForeignIds(principal: Principal, work: Import, rows: RowOutcome[]): Promise<RowOutcome[]> {
-    const met = rows.flatMap(({ outcome, recordId }) => (outcome === 'created' || recordId === null ? [] : [recordId]));
+    const met = rows.flatMap(({ outcome, recordId, errors }) => [
+      ...(outcome === 'created' || recordId === null ? [] : [recordId]),
+      ...(errors ?? []).flatMap(({ existingId }) => existingId ?? []),
+    ]);
     const told = await this.ledger.recordsAmong(work.target, met, readableRecords(principal, work.target));
-    return rows.map((row) =>
-      row.outcome === 'created' || row.recordId === null || told.has(row.recordId) ? row : { ...row, recordId: null },
-    );
+    return rows.map((row) => ({
+      ...row,
+      recordId: row.outcome === 'created' || row.recordId === null || told.has(row.recordId) ? row.recordId : null,
+      errors: row.errors && row.errors.map((error) => (told.has(error.existingId!) ? error : withoutId(error))),
+    }));
   }
 
   private async withValues(work: Import, rows: RowOutcome[]): Promise<LedgerRowView[]> {
@@ -122,6 +127,8 @@ export class ImportsRowsService {
     }
   }
 }
+
+const withoutId = ({ existingId: _, ...error }: FieldError): FieldError => error;
 
 const QUOTED = /[",;\t\r\n]|^\s|\s$/;
 

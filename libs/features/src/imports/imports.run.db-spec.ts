@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FieldSet } from '@muster/core/contact/custom-fields';
 import { closeDuckDb } from '@muster/platform/tabular/duckdb';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { stageCsv } from '@muster/platform/tabular/staging';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { buildAudit } from '@muster/testing/audit';
+import { buildAuth } from '@muster/testing/auth';
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
 import { lendDirectory, Lent } from '@muster/testing/profile';
 import { CustomFieldIndex } from '../custom-fields/custom-fields.index.repository';
@@ -13,6 +15,7 @@ import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { EmissionsRepository } from './imports.emissions.repository';
 import { ImportsEmissionsService } from './imports.emissions.service';
+import { ImportsApplyService } from './imports.apply.service';
 import { Import } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger } from './imports.ledger';
@@ -20,7 +23,7 @@ import { ImportPlan, planChunks } from './imports.plans';
 import { RowRanges } from './imports.ranges';
 import { ClaimedChunk, ImportsRepository } from './imports.repository';
 import { ChunkLost, ImportsRunService } from './imports.run.service';
-import { TARGET_TABLES } from './imports.targets';
+import { checkerOf, TARGET_TABLES } from './imports.targets';
 
 describe('running an import', () => {
   let store: TestDatabase;
@@ -49,6 +52,7 @@ describe('running an import', () => {
       outbox,
       customFields,
       new Memberships(store.database),
+      new ImportsApplyService(store.database, customFields, buildAuth(store).auth),
     );
     const audit = buildAudit(store);
     const emissionRows = new EmissionsRepository(store.database);
@@ -104,12 +108,17 @@ describe('running an import', () => {
       return importId;
     });
     const work = (await repository.find(id))!;
+    const targets = ['name', 'email', 'phone'];
+    const reading = (fields: FieldSet) => TARGET_TABLES.leads.reading(work, targets, [], fields);
     return {
       work,
       target: TARGET_TABLES.leads,
       staged,
       columns: [0, 1, 2],
-      checker: (fields) => TARGET_TABLES.leads.checker(work, ['name', 'email', 'phone'], [], fields),
+      targets,
+      reading,
+      checker: (fields) => checkerOf(reading(fields)),
+      bound: null,
       sharing,
       excluded: RowRanges.none,
     };

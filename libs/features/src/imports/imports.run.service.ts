@@ -3,17 +3,21 @@ import { FieldError } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
+import { StagedRow } from '@muster/platform/tabular/staged-table';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { queueForSearch } from '../contacts/search/contacts.search.service';
-import { CustomFieldsService } from '../custom-fields/custom-fields.service';
+import { CustomFieldsService, LoadedFields } from '../custom-fields/custom-fields.service';
+import { ImportsApplyService } from './imports.apply.service';
 import { ImportBatch, RowDraft } from './imports.batch';
 import { areSameFields } from './imports.custom-fields';
 import { Import, LedgerEntry, OUTCOMES } from './imports.entity';
 import { importBatchCommitted } from './imports.events';
 import { countsOf, ImportLedger, RowOutcome, toEntries } from './imports.ledger';
+import { resolvesRows } from './imports.match';
 import { belongs, ImportPlan } from './imports.plans';
 import { ClaimedChunk, ImportsRepository } from './imports.repository';
+import { Raced } from './imports.resolver';
 
 /** How many keys one look-up names. */
 const KEYS_AT_ONCE = 500;
@@ -23,11 +27,15 @@ const RACES = 5;
 /** The claim on a chunk was lost: another worker has it, or the import has ended. Nothing was written. */
 export class ChunkLost extends Error {}
 
-/** What was in a row's way at the insert had gone at the look-up. The transaction is run again. */
-class Raced extends Error {}
-
 /** The custom fields are not those under which the rows were checked. They are checked again. */
 class FieldsChanged extends Error {}
+
+/** A chunk whose rows are read: what is left is to write them. */
+interface ChunkWrite {
+  /** The custom fields under which the rows were checked. */
+  fields: LoadedFields;
+  outcomes: (tx: Tx) => Promise<Iterable<RowOutcome>>;
+}
 
 /** A stored record that holds an e-mail or phone. */
 interface Holder {
@@ -49,39 +57,50 @@ export class ImportsRunService {
     private readonly outbox: Outbox,
     private readonly customFields: CustomFieldsService,
     private readonly memberships: Memberships,
+    private readonly applier: ImportsApplyService,
   ) {}
 
   /** @throws {ChunkLost} when the chunk is no longer ours */
   async run(chunk: ClaimedChunk, plan: ImportPlan): Promise<void> {
-    let batch = await this.read(chunk, plan);
+    let write = await this.read(chunk, plan);
     const stop = importBatchDuration.startTimer({ target: plan.work.target });
     for (let race = 1; ; race++) {
       try {
-        await this.transactions.run((tx) => this.commit(tx, chunk, plan, batch));
+        await this.transactions.run((tx) => this.commit(tx, chunk, plan, write));
         stop();
         return;
       } catch (error) {
         if (!(error instanceof Raced || error instanceof FieldsChanged) || race === RACES) throw error;
-        if (error instanceof FieldsChanged) batch = await this.read(chunk, plan);
+        if (error instanceof FieldsChanged) write = await this.read(chunk, plan);
       }
     }
   }
 
-  private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<ImportBatch> {
-    const mine = belongs(chunk.kind, plan.sharing);
+  /** Reads and checks the rows of a chunk. */
+  private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<ChunkWrite> {
     const fields = await this.customFields.current(plan.work.target);
+    if (resolvesRows(plan.work.options)) {
+      const rows = this.applier.read(plan, await this.staged(chunk, plan), fields);
+      return { fields, outcomes: (tx) => this.applier.apply(tx, plan, rows) };
+    }
+    const mine = belongs(chunk.kind, plan.sharing);
     const batch = new ImportBatch(plan.target, this.database.dialect.bulkBuffer(), fields);
     const check = plan.checker(fields);
-    const staged = await plan.staged.readRows(chunk.firstRow, chunk.lastRow, plan.columns);
-    for (const row of staged) if (mine(row.row) && !plan.excluded.has(row.row)) batch.add(row, check);
-    return batch;
+    for (const row of await this.staged(chunk, plan)) {
+      if (mine(row.row) && !plan.excluded.has(row.row)) batch.add(row, check);
+    }
+    return { fields, outcomes: (tx) => this.insert(tx, chunk, plan, batch) };
   }
 
-  private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, batch: ImportBatch): Promise<void> {
+  private staged({ firstRow, lastRow }: ClaimedChunk, { staged, columns }: ImportPlan): Promise<StagedRow[]> {
+    return staged.readRows(firstRow, lastRow, columns);
+  }
+
+  private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, write: ChunkWrite): Promise<void> {
     const fields = await this.customFields.load(tx, plan.work.target);
-    if (!areSameFields(fields, batch.fields)) throw new FieldsChanged();
+    if (!areSameFields(fields, write.fields)) throw new FieldsChanged();
     if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
-    const outcomes = await this.insert(tx, chunk, plan, batch);
+    const outcomes = await write.outcomes(tx);
     const entries = toEntries(chunk.importId, outcomes);
     const counts = countsOf(entries);
     await this.ledger.add(tx, entries);

@@ -3,18 +3,20 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsObject,
   IsOptional,
   IsString,
+  Matches,
   Max,
   Min,
   ValidateBy,
 } from 'class-validator';
 import { MAPPING_SCHEMA } from './import-mappings.dto';
-import { DUPLICATE_POLICIES, IMPORT_EVENTS } from './imports.entity';
-import type { DuplicatePolicy, ImportEvents } from './imports.entity';
+import { DUPLICATE_POLICIES, IMPORT_EVENTS, PLAN_STATUSES } from './imports.entity';
+import type { DuplicatePolicy, ImportEvents, PlanStatus } from './imports.entity';
 
 /** How many users one import gives its records to, and how many entries name the rows that it leaves out. */
 const MAX_ASSIGNEES = 100;
@@ -38,13 +40,29 @@ const isUserId = (value: unknown) => Number.isSafeInteger(value) && (value as nu
 
 /** How the rows of an import become records: given with the upload, or when it is started. */
 export class RunOptionsInput {
-  /** What happens to a row whose e-mail or phone is taken. */
+  /**
+   * What happens to a row that matches a record, or an earlier row: it is rejected, skipped, or changes the record. Then only mapped
+   * columns count, and a blank cell erases nothing; tags are added; custom fields are merged; `doNotContact` is set, never cleared.
+   */
   @IsIn(DUPLICATE_POLICIES)
   @IsOptional()
   @ApiPropertyOptional({ enum: DUPLICATE_POLICIES })
   duplicates?: DuplicatePolicy;
 
-  /** Added to every record that is created. */
+  /**
+   * What rows are matched by: `email`, `phone`, or `cf.<key>` of a custom field that is a text or a number and filterable. Without it by
+   * e-mail, then by phone. Whatever it says, no two records have one e-mail or phone.
+   */
+  @Matches(/^(email|phone|cf\.[a-z][A-Za-z0-9_]{0,39})$/, { message: 'matchOn must be email, phone or cf.<key>' })
+  @IsOptional()
+  matchOn?: string;
+
+  /** Under `update`: a blank cell of a mapped column erases what the record holds, where that may be empty. */
+  @IsBoolean()
+  @IsOptional()
+  blankClears?: boolean;
+
+  /** Added to every record that is created or updated. */
   @IsArray()
   @IsString({ each: true })
   @IsOptional()
@@ -75,8 +93,8 @@ export class RunOptionsInput {
   events?: ImportEvents;
 }
 
-/** What may be said when an import is started; what is left out stays as the upload said. */
-export class StartImportInput extends RunOptionsInput {
+/** How an import would be run; what is left out stays as the upload said. */
+export class PlanInput extends RunOptionsInput {
   /** Rows that are left out, by number or as ranges such as `5-9`. They get the outcome `excluded`. */
   @IsArray()
   @ArrayMaxSize(MAX_EXCLUSIONS)
@@ -87,6 +105,74 @@ export class StartImportInput extends RunOptionsInput {
     maxItems: MAX_EXCLUSIONS,
   })
   excludedRows?: (number | string)[];
+}
+
+/** What may be said when an import is started; what is left out stays as the upload said. */
+export class StartImportInput extends PlanInput {
+  /**
+   * A finished plan of this import, made with the same options: rows whose record has changed since, or which would fare otherwise now, are
+   * `skipped` with the code `changed-since-plan`.
+   */
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  @IsOptional()
+  ifPlan?: number;
+}
+
+export class PlanCounts {
+  created: number;
+  updated: number;
+  unchanged: number;
+  skipped: number;
+  excluded: number;
+  rejected: number;
+}
+
+/** What a row would change. */
+export class PlanSampleView {
+  row: number;
+  recordId: number;
+  /** By field: what the record holds, and what it would hold. */
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'object', properties: { old: {}, new: {} }, required: ['old', 'new'] },
+  })
+  changes: Record<string, { old: unknown; new: unknown }>;
+}
+
+export class PlanErrorView {
+  field: string;
+  code: string;
+  message: string;
+  /** The record in the way, when the caller may read it. */
+  existingId?: number;
+}
+
+/** Why a row would be rejected. */
+export class PlanRejectionView {
+  row: number;
+  errors: PlanErrorView[];
+}
+
+/** A dry run of an import: what it would do to the store as it was at that time. */
+export class PlanView {
+  planId: number;
+  @ApiProperty({ enum: PLAN_STATUSES })
+  status: PlanStatus;
+  /** Rows by outcome; null until it is ready, like what follows. */
+  @ApiProperty({ type: PlanCounts, nullable: true })
+  counts: PlanCounts | null;
+  /** Up to 20 rows that would change a stored record which the caller may read, spread over the file. */
+  samples: PlanSampleView[];
+  /** Up to 20 rows that would be rejected, spread over the file. */
+  rejected: PlanRejectionView[];
+  /** Why it failed. */
+  @ApiPropertyOptional()
+  error?: { code: string; detail: string };
+  createdAt: Date;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  finishedAt: Date | null;
 }
 
 export class MappingInput {

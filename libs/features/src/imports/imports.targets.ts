@@ -15,17 +15,49 @@ export type Cell = string | null;
  */
 export type RowChecker = (row: number, cells: Cell[], buffer: BulkBuffer) => FieldError[] | null;
 
+/** A row as a new record would hold it, by the columns of the bulk load, with all that is wrong with it. */
+export interface ReadRow {
+  values: BulkValue[];
+  errors: FieldError[];
+}
+
+/** Reads the cells of one row, in the order of the mapped columns. */
+export type RowReading = (row: number, cells: Cell[]) => ReadRow;
+
 /** Which table an import fills, and how a row becomes a record of it. */
 export interface TargetTable {
   table: ImportTarget;
   /** Columns of the bulk load, in the order of the buffer's values. */
   columns: string[];
   /**
-   * Makes the checker of one import.
+   * Makes the reading of one import.
    * @param unmapped names of the columns that follow the mapped ones and go into metadata
    * @param fields the custom fields of the target
    */
-  checker(work: Import, targets: string[], unmapped: string[], fields: FieldSet): RowChecker;
+  reading(work: Import, targets: string[], unmapped: string[], fields: FieldSet): RowReading;
+}
+
+/** How the rows of one import are read. */
+export interface RowSource {
+  work: Import;
+  target: TargetTable;
+  /** Positions of the columns to read: the mapped ones, then those kept in metadata. */
+  columns: number[];
+  /** The targets of the mapped columns, in their order. */
+  targets: string[];
+  /** The reading, and the checker, of rows under these custom fields. */
+  reading(fields: FieldSet): RowReading;
+  checker(fields: FieldSet): RowChecker;
+}
+
+/** The checker that a reading makes. */
+export function checkerOf(read: RowReading): RowChecker {
+  return (row, cells, buffer) => {
+    const { values, errors } = read(row, cells);
+    if (errors.length > 0) return errors;
+    buffer.add(values);
+    return null;
+  };
 }
 
 const OWN_COLUMNS = [
@@ -111,19 +143,18 @@ const leads: TargetTable = {
       'do_not_contact',
     ],
   ],
-  checker(work, targets, unmapped, fields) {
+  reading(work, targets, unmapped, fields) {
     const mapping = targets.map((target, column) => ({ column, target }));
     const read = compileLeadRow(mapping, contextOf(work));
     const readCustomFields = customFieldsReader(fields, targets, work.options.defaultRegion);
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const assignee = assigneeOf(work);
-    return (row, cells, buffer) => {
+    return (row, cells) => {
       const { record: lead, errors } = read(cells);
       const metadata = metadataOf(lead.phoneExtension, cells, targets.length, unmapped, errors);
       const customFields = readCustomFields(cells, errors);
-      if (errors.length > 0) return errors;
-      buffer.add([
+      const values = [
         ...own(row, customFields),
         lead.name,
         lead.email,
@@ -136,13 +167,14 @@ const leads: TargetTable = {
         metadata,
         lead.imageUrl,
         lead.doNotContact,
-      ]);
-      return null;
+      ];
+      return { values, errors };
     };
   },
 };
 
-const CUSTOMER_COLUMNS = {
+/** The column of each field that a customer has beside those of every target. */
+export const CUSTOMER_COLUMNS = {
   fullName: 'full_name',
   firstName: 'first_name',
   lastName: 'last_name',
@@ -167,26 +199,25 @@ const CUSTOMER_FIELDS = Object.keys(CUSTOMER_COLUMNS) as (keyof typeof CUSTOMER_
 const customers: TargetTable = {
   table: 'customers',
   columns: [...OWN_COLUMNS, ...Object.values(CUSTOMER_COLUMNS), 'owner_id', 'tags', 'metadata'],
-  checker(work, targets, unmapped, fields) {
+  reading(work, targets, unmapped, fields) {
     const mapping = targets.map((target, column) => ({ column, target }));
     const read = compileCustomerRow(mapping, contextOf(work));
     const readCustomFields = customFieldsReader(fields, targets, work.options.defaultRegion);
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const owner = assigneeOf(work);
-    return (row, cells, buffer) => {
+    return (row, cells) => {
       const { record: customer, errors } = read(cells);
       const metadata = metadataOf(customer.phoneExtension, cells, targets.length, unmapped, errors);
       const customFields = readCustomFields(cells, errors);
-      if (errors.length > 0) return errors;
-      buffer.add([
+      const values = [
         ...own(row, customFields),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
         owner(row),
         writeTags(customer.tags),
         metadata,
-      ]);
-      return null;
+      ];
+      return { values, errors };
     };
   },
 };

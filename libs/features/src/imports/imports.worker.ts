@@ -9,6 +9,8 @@ import { Loop } from '@muster/platform/observability/loop';
 import { withRequestId } from '@muster/platform/observability/request-context';
 import { ImportRefused, ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportFailure, UNDO_KINDS } from './imports.entity';
+import { ClaimedDryRun, DryRunsRepository } from './imports.dry-run.repository';
+import { ImportsDryRunService } from './imports.dry-run.service';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportPlans } from './imports.plans';
 import { ClaimedChunk, ClaimedImport, ImportsRepository, ImportWithWork } from './imports.repository';
@@ -31,8 +33,8 @@ const WATCH = 1_000;
 const SMALL_FILE = 16 * 1024 * 1024;
 
 /**
- * Finds work and does it: two lanes analyze and plan, one of them small files only; the others import chunks, and take them back. Any
- * number of workers may run.
+ * Finds work and does it: two lanes analyze and plan, one of them small files only; one does dry runs; the others import chunks, and take
+ * them back. Any number of workers may run.
  */
 @Injectable()
 export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
@@ -57,12 +59,15 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly plans: ImportPlans,
     private readonly undoRunner: ImportsUndoRunService,
     private readonly undo: ImportsUndoService,
+    private readonly dryRuns: DryRunsRepository,
+    private readonly dryRunner: ImportsDryRunService,
   ) {
     // SQLite has one writer: a second lane would only wait for it, with its chunk in memory.
     const lanes = config.database.kind === 'sqlite' ? 1 : config.workerConcurrency;
     this.lanes = [
       new Loop('imports.analyze', POLL, () => this.prepareOne()),
       new Loop('imports.analyze-small', POLL, () => this.prepareOne(SMALL_FILE)),
+      new Loop('imports.dry-run', POLL, () => this.dryRunOne()),
       ...Array.from({ length: lanes }, (_, lane) => new Loop(`imports.run.${lane}`, POLL, () => this.runOne())),
     ];
   }
@@ -176,6 +181,30 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     return { code: 'internal', detail: 'The import failed for a reason of our own; the log has the details.' };
   }
 
+  private async dryRunOne(): Promise<boolean> {
+    const claim = await this.transactions.run((tx) => this.dryRuns.claim(tx, LEASE));
+    if (!claim) return false;
+    await withRequestId(claim.requestId, () =>
+      this.holding(
+        (tx) => this.dryRuns.lease(tx, claim, LEASE),
+        () =>
+          this.dryRunner.run(claim, this.stopping.signal).catch((error: unknown) => this.dryRunFailed(claim, error)),
+      ),
+    );
+    return true;
+  }
+
+  private async dryRunFailed(claim: ClaimedDryRun, error: unknown): Promise<void> {
+    const isStopping = this.stopping.signal.aborted;
+    const failure = isStopping ? null : this.failureOf(error, claim.attempts >= MAX_BUGS);
+    if (!isStopping) this.log.warn({ ...claim, ...errorFields(error) }, 'A dry run failed.');
+    await this.transactions.run((tx) =>
+      failure
+        ? this.dryRuns.settle(tx, claim, { status: 'failed', error: failure })
+        : this.dryRuns.lease(tx, claim, isStopping ? 0 : 1_000 * 2 ** claim.attempts),
+    );
+  }
+
   private async runOne(): Promise<boolean> {
     for (const candidate of this.inTurn(await this.repository.importsWithWork())) {
       if (candidate.pending === 0) {
@@ -260,6 +289,10 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
    * beside it (the command line), that one finds its claims gone and writes nothing: the tokens see to it.
    */
   private async takeOver(): Promise<void> {
-    if (this.config.embedded) await this.transactions.run((tx) => this.repository.expireLeases(tx));
+    if (!this.config.embedded) return;
+    await this.transactions.run(async (tx) => {
+      await this.repository.expireLeases(tx);
+      await this.dryRuns.expireLeases(tx);
+    });
   }
 }

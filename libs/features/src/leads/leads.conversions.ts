@@ -4,7 +4,12 @@ import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Tx } from '@muster/platform/database/transactions';
 import { marks } from '@muster/platform/database/sql';
 import { Actor, AuditService } from '../audit/audit.service';
-import { ContactChange, ContactFollower, ContactFollowers, FollowedRecord } from '../contacts/contacts.followers.service';
+import {
+  ContactChange,
+  ContactFollower,
+  ContactFollowers,
+  FollowedRecord,
+} from '../contacts/contacts.followers.service';
 import { ContactRef, ContactNoun } from '../contacts/memberships/contacts.memberships.service';
 
 const IDS_AT_ONCE = 500;

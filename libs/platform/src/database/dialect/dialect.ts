@@ -42,6 +42,17 @@ export interface Dialect {
   bulkInsert(runner: QueryRunner, table: string, columns: string[], rows: BulkBuffer): Promise<number>;
   /** Deletes the rows that have these values in these columns, which begin a key; those that are not there are passed over. */
   bulkDelete(runner: QueryRunner, table: string, columns: string[], rows: readonly BulkKey[]): Promise<void>;
+  /**
+   * Writes columns of rows that exist, many at a time. A value that does not fit and a unique value that is taken are errors, and then the
+   * transaction must be given up.
+   * @param columns the first is the key, `id`; every row has a value for each
+   */
+  bulkUpdate(
+    runner: QueryRunner,
+    table: string,
+    columns: string[],
+    rows: readonly (readonly BulkValue[])[],
+  ): Promise<void>;
   /** Whether an error says that a unique value is taken. */
   isDuplicate(error: unknown): boolean;
   /** Whether the same transaction may succeed when it is run again (deadlock, lock timeout, lost connection). */

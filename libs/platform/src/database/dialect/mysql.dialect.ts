@@ -11,7 +11,7 @@ import {
 import { DataSource, QueryRunner } from 'typeorm';
 import { Flavor, TableDefinition, toEntitySchema } from './columns';
 import { BulkText } from './bulk-text';
-import { BulkBuffer, BulkKey, Dialect, MigrationClass } from './dialect';
+import { BulkBuffer, BulkKey, Dialect, MigrationClass, BulkValue } from './dialect';
 
 /** What every connection says first: one isolation level, no silent bending of values, UTC. */
 const SESSION = [
@@ -31,6 +31,7 @@ const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 
 const INSERT_ROWS_AT_ONCE = 1_000;
 /** The server plans a range for each; with many more it would read the whole table instead. */
 const DELETED_AT_ONCE = 500;
+const UPDATE_ROWS_AT_ONCE = 500;
 
 /** MySQL 8+ and MariaDB 10.6+. */
 export class MysqlDialect implements Dialect {
@@ -138,6 +139,26 @@ export class MysqlDialect implements Dialect {
     for (let start = 0; start < rows.length; start += DELETED_AT_ONCE) {
       const some = rows.slice(start, start + DELETED_AT_ONCE);
       await runner.query(`DELETE FROM ${table} WHERE ${some.map(() => each).join(' OR ')}`, some.flat());
+    }
+  }
+
+  /** Joins the table with a list of rows: a temporary table would need a privilege of its own. */
+  async bulkUpdate(
+    runner: QueryRunner,
+    table: string,
+    columns: string[],
+    rows: readonly (readonly BulkValue[])[],
+  ): Promise<void> {
+    const [, ...changed] = columns;
+    const first = `SELECT ${columns.map((name) => `? AS ${name}`).join(', ')}`;
+    const other = ` UNION ALL SELECT ${columns.map(() => '?').join(', ')}`;
+    const assignments = changed.map((name) => `stored.${name} = given.${name}`).join(', ');
+    for (let start = 0; start < rows.length; start += UPDATE_ROWS_AT_ONCE) {
+      const some = rows.slice(start, start + UPDATE_ROWS_AT_ONCE);
+      await runner.query(
+        `UPDATE ${table} stored JOIN (${first}${other.repeat(some.length - 1)}) given ON given.id = stored.id SET ${assignments}`,
+        some.flat(),
+      );
     }
   }
 

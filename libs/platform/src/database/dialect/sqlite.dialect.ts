@@ -3,9 +3,8 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type Sqlite from 'better-sqlite3';
 import { DataSource, QueryRunner } from 'typeorm';
-import { toEntitySchema } from './columns';
+import { toEntitySchema, TableDefinition } from './columns';
 import { BulkBuffer, BulkKey, BulkValue, Dialect, formatTime, MigrationClass } from './dialect';
-import { TableDefinition } from './columns';
 import { marks } from '../sql';
 
 /** How long a writer waits for another process's transaction, in milliseconds. */
@@ -108,6 +107,22 @@ export class SqliteDialect implements Dialect {
     const statement = connection.prepare(`DELETE FROM ${table} WHERE ${where}`);
     for (const [index, row] of rows.entries()) {
       statement.run(row);
+      if (index % ROWS_IN_A_TURN === ROWS_IN_A_TURN - 1) await setImmediate();
+    }
+  }
+
+  async bulkUpdate(
+    runner: QueryRunner,
+    table: string,
+    columns: string[],
+    rows: readonly (readonly BulkValue[])[],
+  ): Promise<void> {
+    const connection = (await runner.connect()) as Sqlite.Database;
+    const [key, ...changed] = columns;
+    const assignments = changed.map((name) => `${name} = ?`).join(', ');
+    const statement = connection.prepare(`UPDATE ${table} SET ${assignments} WHERE ${key} = ?`);
+    for (const [index, [id, ...values]] of rows.entries()) {
+      statement.run([...values, id].map(toBound));
       if (index % ROWS_IN_A_TURN === ROWS_IN_A_TURN - 1) await setImmediate();
     }
   }

@@ -9,6 +9,7 @@ import { Merges1700000000007 } from './1700000000007-merges';
 import { ImportMappings1700000000008 } from './1700000000008-import-mappings';
 import { ImportChanges1700000000009 } from './1700000000009-import-changes';
 import { ImportUndo1700000000010 } from './1700000000010-import-undo';
+import { ImportPlans1700000000012 } from './1700000000012-import-plans';
 
 /** Every migration, in order. One list for all databases. */
 export const migrations: MigrationClass[] = [
@@ -22,4 +23,5 @@ export const migrations: MigrationClass[] = [
   ImportMappings1700000000008,
   ImportChanges1700000000009,
   ImportUndo1700000000010,
+  ImportPlans1700000000012,
 ];
