@@ -10,6 +10,7 @@ import { Config } from '../config/config';
 import { CONFIG } from '../config/config.module';
 import { Database } from '../database/database';
 import { Transactions } from '../database/transactions';
+import { untilReached } from '../health/until-reached';
 import { Outbox } from '../outbox/outbox';
 import { Relay } from '../outbox/relay';
 import { AmqpBroker } from './amqp.broker';
@@ -29,7 +30,7 @@ import { Redelivery } from './redelivery';
       useFactory: async ({ broker }: Config): Promise<Broker> => {
         if (broker.kind === 'in-process') return new InProcessBroker();
         const amqp = new AmqpBroker(broker.url, broker.prefix);
-        await amqp.open();
+        await untilReached('broker', () => amqp.open());
         return amqp;
       },
     },

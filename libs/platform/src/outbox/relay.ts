@@ -3,6 +3,7 @@ import { Broker } from '../broker/broker';
 import { Database } from '../database/database';
 import { formatTime, parseTime } from '../database/dialect/dialect';
 import { Transactions } from '../database/transactions';
+import { failPoint } from '../observability/fail-points';
 import { errorFields, logOf } from '../observability/logger';
 import { eventsPublished } from '../observability/metrics';
 import { Loop } from '../observability/loop';
@@ -58,6 +59,7 @@ export class Relay {
     }
     const ids = rows.map((row) => row.id);
     const marks = ids.map(() => '?').join(', ');
+    failPoint('relay.before-publish');
     try {
       await this.broker.publish(rows.map(toEnvelope));
     } catch (error) {
@@ -70,6 +72,7 @@ export class Relay {
       );
       return false;
     }
+    failPoint('relay.after-publish');
     await this.transactions.run((tx) =>
       tx.query(`UPDATE outbox SET published_at = ?, leased_until = NULL WHERE id IN (${marks})`, [
         formatTime(new Date()),
