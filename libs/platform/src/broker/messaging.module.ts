@@ -6,7 +6,7 @@ import {
   OnApplicationBootstrap,
   OnModuleDestroy,
 } from '@nestjs/common';
-import { Config } from '../config/config';
+import { type Config } from '../config/config';
 import { CONFIG } from '../config/config.module';
 import { Database } from '../database/database';
 import { Transactions } from '../database/transactions';
@@ -74,6 +74,7 @@ export class MessagingModule implements BeforeApplicationShutdown {
 })
 export class MessagingWorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(BROKER) private readonly broker: Broker,
     private readonly dispatcher: Dispatcher,
     private readonly relay: Relay,
@@ -83,6 +84,7 @@ export class MessagingWorkerModule implements OnApplicationBootstrap, OnModuleDe
   async onApplicationBootstrap(): Promise<void> {
     await this.dispatcher.subscribeAll(this.broker);
     await this.broker.onWake(() => this.relay.nudge());
+    if (this.config.embedded) await this.relay.takeOver();
     this.relay.start();
     this.redelivery.start();
   }

@@ -41,6 +41,13 @@ export class Relay {
     this.loop.start();
   }
 
+  /** Frees at once what a killed predecessor had leased: for the boot of a process that has the store to itself. */
+  async takeOver(): Promise<void> {
+    await this.transactions.run((tx) =>
+      tx.query('UPDATE outbox SET leased_until = NULL WHERE published_at IS NULL AND leased_until IS NOT NULL'),
+    );
+  }
+
   /** Says that there may be something to publish. */
   nudge(): void {
     this.loop.nudge();
