@@ -10,10 +10,20 @@ const happened = { name: 'test.happened', version: 1 } as never;
 
 describe('the relay', () => {
   let store: TestDatabase;
+  const relays: Relay[] = [];
   beforeAll(async () => {
     store = await openTestDatabase();
   });
+  afterEach(async () => {
+    for (const relay of relays.splice(0)) await relay.stop();
+  });
   afterAll(() => store.close());
+
+  const relayTo = (broker: Broker) => {
+    const relay = new Relay(store.database, store.transactions, broker);
+    relays.push(relay);
+    return relay;
+  };
 
   const say = (n: number) => store.transactions.run((tx) => new Outbox().add(tx, happened, { n }));
 
@@ -46,15 +56,14 @@ describe('the relay', () => {
     const free = await say(2);
     const { broker, next } = published();
 
-    const beside = new Relay(store.database, store.transactions, broker);
+    const beside = relayTo(broker);
     beside.start();
     expect((await next()).id).toBe(free);
     await beside.stop();
 
-    const successor = new Relay(store.database, store.transactions, broker);
+    const successor = relayTo(broker);
     await successor.takeOver();
     successor.start();
     expect((await next()).id).toBe(leased);
-    await successor.stop();
   });
 });
