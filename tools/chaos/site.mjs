@@ -15,11 +15,11 @@ import { ask } from './store.mjs';
 export const WORKERS = 2;
 const POLL = 25;
 /** An import under attack must come to its end within this time of the last sign of progress, in milliseconds. */
-const PROGRESS_LIMIT = 150_000;
+const PROGRESS_LIMIT = 240_000;
 /** Events are published and handled within this time of the end, leases of killed relays and repetitions included, in milliseconds. */
 const QUIET_LIMIT = 180_000;
 /** A killed or frozen process must be so within this time, in milliseconds. */
-const FIRE_LIMIT = 60_000;
+const FIRE_LIMIT = 180_000;
 
 /** A promise that was not kept; `kind` is the name of the check. */
 export class Violation extends Failure {
