@@ -16,7 +16,7 @@ const USAGE = `npm run chaos -- [options]
   --database URL    MySQL or MariaDB server of the services profile; it is never stopped
   --s3              files of the services profile in an S3-compatible server, even if no fault needs one
   --self-test       no faults: spoils a finished import in many ways, each of which the checker must find
-  --mutants         plants bugs into copies of the program, each of which the checker must find
+  --mutants         plants bugs into copies of the program, each of which the checker must find; with --fault, those it exposes
   --keep            leaves the store and the files where they are
   --no-build        tests dist/ as it is`;
 
@@ -94,5 +94,5 @@ await main(async () => {
   if (options.build) await ensureBuilt();
   const { runChaos } = await import('./run.mjs');
   const { runMutants } = await import('./mutants.mjs');
-  return options.mutants ? runMutants(options) : runChaos({ ...options, faults });
+  return options.mutants ? runMutants({ ...options, faults }) : runChaos({ ...options, faults });
 });

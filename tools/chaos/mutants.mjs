@@ -12,9 +12,13 @@ import { Site } from './site.mjs';
 /** How long the events of a mutant may take, in milliseconds: most that are late never come. Above the lease of a killed relay. */
 const QUIET_LIMIT = 45_000;
 
+const homes = new Set();
+process.on('exit', () => homes.forEach((home) => rmSync(home, { recursive: true, force: true })));
+
 /** A copy of the built program, with a mutant's changes. @throws {Failure} when one does not fit exactly once */
 function copyOf({ name, file, changes } = { changes: [] }) {
   const home = mkdtempSync(join(tmpdir(), 'muster-mutant-'));
+  homes.add(home);
   cpSync(inRoot('dist'), join(home, 'dist'), { recursive: true });
   symlinkSync(inRoot('node_modules'), join(home, 'node_modules'));
   if (!file) return home;
@@ -23,7 +27,6 @@ function copyOf({ name, file, changes } = { changes: [] }) {
   for (const [from, to] of changes) {
     const found = text.split(from).length - 1;
     if (found !== 1) {
-      rmSync(home, { recursive: true, force: true });
       throw new Failure(`mutant "${name}": its change fits ${found} times in ${file}, not once:\n${from}`);
     }
     text = text.replace(from, () => to);
@@ -48,7 +51,9 @@ const key = ({ profile, fault }) => `${profile} ${fault}`;
 
 /** Tries each mutant in the scenario that must expose it, and the unchanged program in all of them. @returns {Promise<number>} the exit code */
 export async function runMutants(options) {
-  const mutants = MUTANTS.filter(({ profile }) => options.profiles.includes(profile));
+  const chosen = new Set(options.faults.map(({ name }) => name));
+  const mutants = MUTANTS.filter(({ profile, fault }) => options.profiles.includes(profile) && chosen.has(fault));
+  if (mutants.length === 0) throw new Failure('no mutant is exposed by these faults in these profiles');
   // All copies are tried first: a change that fits no more shall be said at once.
   for (const mutant of mutants) rmSync(copyOf(mutant), { recursive: true });
   console.log(`seed ${options.seed}`);

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { databaseVersion } from '../bench/baseline.mjs';
@@ -67,7 +66,8 @@ export class Site {
     this.place = await openPlace(this.profile, { name: 'chaos', keep, s3, env, servers: this.servers });
     this.place.home = home;
     this.program = new Program(this.place, WORKERS);
-    this.folder = mkdtempSync(join(tmpdir(), 'muster-chaos-files-'));
+    this.folder = join(this.place.directory, 'imported');
+    mkdirSync(this.folder);
     await this.program.start();
     return this;
   }
@@ -78,7 +78,6 @@ export class Site {
   }
 
   async close() {
-    if (this.folder) rmSync(this.folder, { recursive: true, force: true });
     await this.program?.stop();
     await this.place?.remove();
   }
