@@ -59,20 +59,21 @@ export async function runMutants(options) {
   console.log(`seed ${options.seed}`);
   const rows = [];
   let failures = 0;
-  await guarded(async () => {
+  await guarded(async (signal) => {
+    const watched = { ...options, signal };
     const needed = mutants.some(({ profile }) => profile === 'services');
     const servers = needed ? await startServers({ s3: false }) : undefined;
     console.log('\nunchanged');
     for (const scenario of new Map(mutants.map((mutant) => [key(mutant), mutant])).values()) {
       const { profile, fault } = scenario;
-      const { good } = await tryOut(copyOf(), profile, fault, options, servers);
+      const { good } = await tryOut(copyOf(), profile, fault, watched, servers);
       if (!good) failures++;
       rows.push(['none', profile, fault, good ? 'nothing, as it must be' : 'FALSE ALARM']);
     }
     for (const mutant of mutants) {
       const { name, profile, fault, wanted } = mutant;
       console.log(`\nmutant: ${name}`);
-      const { deviations } = await tryOut(copyOf(mutant), profile, fault, options, servers);
+      const { deviations } = await tryOut(copyOf(mutant), profile, fault, watched, servers);
       const reported = [...deviations].map(([kind, { count }]) => `${kind} (${count})`).join(', ');
       const caught = deviations.has(wanted);
       if (!caught) failures++;

@@ -9,10 +9,10 @@ import { Site, Violation } from './site.mjs';
 export async function runChaos(options) {
   console.log(`seed ${options.seed}`);
   const results = [];
-  await guarded(async () => {
+  await guarded(async (signal) => {
     for (const profile of options.profiles) {
       if (options.selfTest) results.push(...(await selfTest(profile, options)));
-      else results.push(...(await runFaults(profile, options)));
+      else results.push(...(await runFaults(profile, { ...options, signal })));
     }
   });
   if (!options.selfTest) printTable(results);
@@ -74,6 +74,7 @@ export async function runFault(site, fault) {
   try {
     await fault.run(site);
   } catch (error) {
+    site.options.signal?.throwIfAborted();
     if (!(error instanceof Failure)) throw error;
     if (error instanceof Violation) site.deviates(error.kind, error.detail);
     else site.deviates('fault failed', error.message);
