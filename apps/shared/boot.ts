@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { messageOf } from '@muster/core/errors';
 import { Config, ConfigError, loadConfig } from '@muster/platform/config/config';
+import { armFailPoints } from '@muster/platform/observability/fail-points';
 import { startLogging } from '@muster/platform/observability/logger';
 
 /**
@@ -17,6 +18,7 @@ export function boot(name: string, overrides: Record<string, string> = {}, quiet
   try {
     const config = loadConfig(overrides);
     startLogging(quietest && config.logLevel === 'info' ? quietest : config.logLevel, name);
+    armFailPoints(config.failPoints);
     return config;
   } catch (error) {
     fail(error);

@@ -42,8 +42,9 @@ export async function connect(url) {
  * made, a prefix of its own); files go to STORAGE_URL if it is set, with `s3` to a new bucket, else to a directory. Services
  * are those that the tests find, or start.
  * @param {'embedded' | 'services'} profile
- * @param {{name: string, database?: string, s3?: boolean, env?: Record<string, string>, keep?: boolean}} options `database`:
- * URL of a server; `keep`: `remove` leaves everything where it is and says where
+ * @param {{name: string, database?: string, s3?: boolean, env?: Record<string, string>, keep?: boolean, servers?: Record<string,
+ * object>}} options `database`: URL of a server; `keep`: `remove` leaves everything where it is and says where; `servers`: the
+ * services to use instead, by name
  * @throws {Failure} when a service cannot be had
  */
 export async function openPlace(profile, options) {
@@ -90,13 +91,15 @@ async function lendServices(place, options) {
     const { env, remove, note } = await kind.lend(service, run);
     if (!places.has(place))
       await remove(); // taken away meanwhile: the script was interrupted
-    else place.removals.push(remove);
+    else if (!service.server) place.removals.push(remove); // what we started goes as a whole
     place.kept.push(`${kind.name} ${run}`);
     if (note) say(`${kind.name}: ${note}`);
     return env;
   };
-  const stores = await lend(database, options.database ? { url: options.database } : await serviceOf(database));
-  const queues = await lend(broker, await serviceOf(broker));
+  const { servers = {} } = options;
+  const server = options.database ? { url: options.database } : (servers.database ?? (await serviceOf(database)));
+  const stores = await lend(database, server);
+  const queues = await lend(broker, servers.broker ?? (await serviceOf(broker)));
   place.database = { kind: 'mysql', url: stores.MUSTER_TEST_DATABASE_URL };
   Object.assign(place.env, {
     DATABASE_URL: stores.MUSTER_TEST_DATABASE_URL,
@@ -104,11 +107,11 @@ async function lendServices(place, options) {
     BROKER_PREFIX: queues.MUSTER_TEST_BROKER_PREFIX,
     JWT_SECRETS: randomBytes(48).toString('base64'),
   });
-  if (process.env.STORAGE_URL) {
+  if (process.env.STORAGE_URL && !servers.storage) {
     place.storage = process.env.STORAGE_URL.startsWith('s3:') ? 'S3' : 'a directory';
     Object.assign(place.env, pick(CREDENTIALS), { STORAGE_URL: process.env.STORAGE_URL });
-  } else if (options.s3) {
-    const service = await serviceOf(storage);
+  } else if (options.s3 || servers.storage) {
+    const service = servers.storage ?? (await serviceOf(storage));
     const { MUSTER_TEST_STORAGE_URL: url, ...credentials } = await lend(storage, service);
     place.storage = `S3 (${service.version})`;
     Object.assign(place.env, credentials, { STORAGE_URL: url });

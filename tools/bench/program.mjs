@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openAsBlob, openSync, readFileSync } from 'node:f
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PROGRAM_ENV, PROGRAM_FLAGS } from '../lib/install.mjs';
-import { Failure, inRoot } from '../lib/project.mjs';
+import { Failure, root } from '../lib/project.mjs';
 import { tail, which } from '../lib/run.mjs';
 import { ADMIN } from './place.mjs';
 
@@ -99,10 +99,13 @@ export class Script {
 
 /** One process of the built program. */
 export class Process extends Script {
-  /** @param {'api' | 'worker'} main which program @param {Record<string, string>} env its whole environment */
-  constructor(main, env, log) {
+  /**
+   * @param {'api' | 'worker'} main which program @param {Record<string, string>} env its whole environment
+   * @param {string} [home] the folder that holds the dist/ to run; the repository by default
+   */
+  constructor(main, env, log, home = root) {
     mkdirSync(env.DATA_DIR, { recursive: true });
-    super([...PROGRAM_FLAGS, inRoot(MAIN[main])], { ...PROGRAM_ENV, ...env }, log);
+    super([...PROGRAM_FLAGS, join(home, MAIN[main])], { ...PROGRAM_ENV, ...env }, log);
   }
 }
 
@@ -122,16 +125,21 @@ export class Program {
     await this.ready();
   }
 
-  spawnApi() {
+  /** @param {Record<string, string>} [more] environment of this process alone */
+  spawnApi(more = {}) {
     const { place } = this;
     const embedded = place.profile === 'embedded';
     const dataDir = embedded ? place.directory : join(place.directory, 'api');
-    this.api = new Process('api', { ...place.env, DATA_DIR: dataDir, PROCESS: embedded ? 'all' : 'api' }, this.log);
+    const env = { ...place.env, DATA_DIR: dataDir, PROCESS: embedded ? 'all' : 'api', ...more };
+    this.api = new Process('api', env, this.log, place.home);
   }
 
-  spawnWorker(index) {
-    const dataDir = join(this.place.directory, `worker-${index}`);
-    this.workers[index] = new Process('worker', { ...this.place.env, DATA_DIR: dataDir, PROCESS: 'worker' });
+  /** @param {Record<string, string>} [more] environment of this process alone */
+  spawnWorker(index, more = {}) {
+    const { place } = this;
+    const dataDir = join(place.directory, `worker-${index}`);
+    const env = { ...place.env, DATA_DIR: dataDir, PROCESS: 'worker', ...more };
+    this.workers[index] = new Process('worker', env, undefined, place.home);
   }
 
   /** Waits until every process that was spawned does its work. */

@@ -167,9 +167,21 @@ async function eventsOf(store, importId, name) {
     name,
   ]);
   return events
-    .map(({ event_id: id, payload, published_at: publishedAt }) => ({ id, publishedAt, payload: JSON.parse(payload) }))
+    .map(({ event_id: id, payload, published_at: publishedAt }) => ({
+      name,
+      id,
+      publishedAt,
+      payload: JSON.parse(payload),
+    }))
     .filter(({ payload }) => Number(payload.importId) === importId);
 }
+
+/** Who handles which events. */
+const CONSUMERS = {
+  'import.created': 'imports.analyze',
+  'import.started': 'imports.plan',
+  'import.batch-committed': 'imports.finish',
+};
 
 /** One event for each committed chunk, published, and handled once; and each of the others that an import says, once. */
 async function checkEvents(store, importId, chunks, rows, findings) {
@@ -199,18 +211,19 @@ async function checkEvents(store, importId, chunks, rows, findings) {
     if (publishedAt === null) findings.add('event unpublished', id);
   }
 
-  const handled = new Set(
-    (await store.query(`SELECT event_id FROM inbox WHERE consumer = 'imports.finish'`)).map((row) => row.event_id),
-  );
-  for (const { id, payload } of committed)
-    if (!handled.has(id)) findings.add('event unhandled', `chunk ${payload.seq}`);
+  const inbox = await store.query('SELECT consumer, event_id FROM inbox');
+  const handled = new Set(inbox.map((row) => `${row.consumer} ${row.event_id}`));
+  const isHandled = (name, id) => !CONSUMERS[name] || handled.has(`${CONSUMERS[name]} ${id}`);
+  for (const { name, id, payload } of [...committed, ...once]) {
+    if (!isHandled(name, id)) findings.add('event unhandled', `${name} ${payload.seq ?? ''}`);
+  }
   for (const failed of await store.query('SELECT consumer, event_id, status, error FROM failed_deliveries')) {
     findings.add('delivery failed', `${failed.consumer} ${failed.event_id} (${failed.status}): ${failed.error}`);
   }
   return {
     eventsCommitted: committed.length,
     eventsPublished: committed.filter(({ publishedAt }) => publishedAt !== null).length,
-    eventsHandled: committed.filter(({ id }) => handled.has(id)).length,
+    eventsHandled: committed.filter(({ name, id }) => isHandled(name, id)).length,
   };
 }
 
@@ -226,8 +239,13 @@ function sumCounts(events) {
 export async function isQuiet(store) {
   const [{ n: waiting }] = await store.query('SELECT COUNT(*) AS n FROM outbox WHERE published_at IS NULL');
   const [{ n: retrying }] = await store.query(`SELECT COUNT(*) AS n FROM failed_deliveries WHERE status = 'retrying'`);
-  const [{ n: unhandled }] = await store.query(
-    `SELECT COUNT(*) AS n FROM outbox WHERE name = 'import.batch-committed' AND event_id NOT IN (SELECT event_id FROM inbox WHERE consumer = 'imports.finish')`,
-  );
-  return Number(waiting) + Number(retrying) + Number(unhandled) === 0;
+  let unhandled = 0;
+  for (const [name, consumer] of Object.entries(CONSUMERS)) {
+    const [{ n }] = await store.query(
+      'SELECT COUNT(*) AS n FROM outbox WHERE name = ? AND event_id NOT IN (SELECT event_id FROM inbox WHERE consumer = ?)',
+      [name, consumer],
+    );
+    unhandled += Number(n);
+  }
+  return Number(waiting) + Number(retrying) + unhandled === 0;
 }

@@ -1,182 +1,158 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { databaseVersion } from '../bench/baseline.mjs';
 import { guarded } from '../bench/guard.mjs';
-import { openPlace } from '../bench/place.mjs';
-import { Program } from '../bench/program.mjs';
 import { Failure } from '../lib/project.mjs';
-import { checkImport, isQuiet } from './checker.mjs';
-import { writeDirtyFile } from './dirty-file.mjs';
-import { expectationsOf } from './expectations.mjs';
-import { plantFaults } from './faults.mjs';
-import { Killer, RESUME_LIMIT } from './killer.mjs';
-import { Random } from './random.mjs';
-import { ask } from './store.mjs';
-
-const WORKERS = 2;
-/** How many kills one import takes: it is to come to its end too. */
-const KILLS_A_ROUND = [5, 8];
-/** Events are published and handled within this time of the end, leases of killed relays and repetitions included, in milliseconds. */
-const QUIET_LIMIT = 180_000;
+import { Killer } from './killer.mjs';
+import { plantFaults } from './planted.mjs';
+import { startServers } from './servers.mjs';
+import { Site, Violation } from './site.mjs';
 
 /** Runs what was asked for in each profile. @returns {Promise<number>} the exit code: 0 only without any deviation */
 export async function runChaos(options) {
   console.log(`seed ${options.seed}`);
-  let deviations = 0;
-  for (const profile of options.profiles) {
-    const run = new Run(profile, options);
-    deviations += await guarded(() => (options.selfTest ? run.selfTest() : run.chaos()));
-  }
+  const results = [];
+  await guarded(async (signal) => {
+    for (const profile of options.profiles) {
+      if (options.selfTest) results.push(...(await selfTest(profile, options)));
+      else results.push(...(await runFaults(profile, { ...options, signal })));
+    }
+  });
+  if (!options.selfTest) printTable(results);
+  const bad = results.filter(({ good }) => !good).length;
+  if (results.length === 0) throw new Failure('none of these faults can happen here');
   console.log(
-    deviations === 0 ? 'chaos: everything as promised' : `chaos: ${deviations} DEVIATIONS (seed ${options.seed})`,
+    bad === 0 ? 'chaos: everything as promised' : `chaos: ${bad} of ${results.length} DEVIATED (seed ${options.seed})`,
   );
-  return deviations === 0 ? 0 : 1;
+  return bad === 0 ? 0 : 1;
 }
 
-/** One profile: an installation of its own, and file after file. */
-class Run {
-  constructor(profile, options) {
-    this.profile = profile;
-    this.options = options;
-    this.random = new Random(options.seed);
-    this.taken = new Set();
-    this.earlier = [];
-    this.totals = {};
-    this.deviations = 0;
+/** Starts the servers of a profile; without an explicit wish for it, the services profile is left out where they cannot run. */
+async function serversFor(profile, options, s3) {
+  if (profile === 'embedded') return { servers: undefined };
+  try {
+    return { servers: await startServers({ database: options.database, s3 }) };
+  } catch (error) {
+    if (!(error instanceof Failure) || options.profiles.length === 1) throw error;
+    console.log(`\nservices: left out, ${error.message}`);
+    return { missing: true };
   }
+}
 
-  async open() {
-    const { profile, options } = this;
-    const env = { IMPORT_BATCH_ROWS: String(options.batchRows) };
-    const { database, s3, keep } = options;
-    this.place = await openPlace(profile, { name: 'chaos', database, s3, keep, env });
-    this.program = new Program(this.place, WORKERS);
-    this.files = mkdtempSync(join(tmpdir(), 'muster-chaos-files-'));
-    const version = await databaseVersion(this.place.database);
-    const processes = profile === 'embedded' ? 'one process' : `an api and ${WORKERS} workers`;
-    console.log(`\n${profile}: ${version}, ${processes}, files in ${this.place.storage}`);
-    await this.program.start();
-  }
-
-  async close() {
-    if (this.files) rmSync(this.files, { recursive: true, force: true });
-    await this.program?.stop();
-    await this.place?.remove();
-  }
-
-  /** @returns {Promise<number>} deviations */
-  async chaos() {
-    const { options } = this;
-    try {
-      await this.open();
-      const killer = new Killer(this.program, this.place.database, this.random);
-      for (let round = 1; round === 1 || killer.killed < options.kills; round++) {
-        const [low, high] = KILLS_A_ROUND;
-        const kills = Math.min(options.kills - killer.killed, low + this.random.below(high - low + 1));
-        const expected = await this.writeFile(round);
-        const importId = await this.program.upload(expected.path);
-        console.log(` import ${importId}: ${expected.rows.length} rows, up to ${kills} kills`);
-        await killer.attack(importId, kills);
-        await this.check(importId, expected);
-        rmSync(expected.path);
-      }
-      this.report(killer);
-      return this.deviations;
-    } finally {
-      await this.close();
+async function runFaults(profile, options) {
+  const possible = options.faults.filter(({ profiles }) => profiles.includes(profile));
+  if (possible.length === 0) return [];
+  const { servers, missing } = await serversFor(
+    profile,
+    options,
+    options.s3 || possible.some(({ group }) => group === 'storage'),
+  );
+  if (missing) return [];
+  const results = [];
+  let site = null;
+  for (const fault of possible) {
+    if (servers && fault.applies && !fault.applies(servers)) {
+      console.log(`   ${fault.name}: cannot happen with these servers`);
+      continue;
     }
-  }
-
-  /** A fresh file, and what must become of it: by who wrote it and by who reads it, who must agree. */
-  async writeFile(round) {
-    const { rows } = this.options;
-    const path = join(this.files, `people-${round}.csv`);
-    const { random, earlier } = this;
-    const written = await writeDirtyFile(path, rows, { random, firstNumber: round * rows, earlier });
-    const expected = expectationsOf(path, this.taken);
-    if (expected.rows.length !== written.fates.length)
-      throw new Failure('the generator and the checker count other rows');
-    expected.rows.forEach(({ errors }, index) => {
-      if (errors.join() !== written.fates[index].join()) {
-        throw new Failure(
-          `the generator and the checker disagree on row ${index + 1}: ${written.fates[index]} and ${errors}`,
-        );
-      }
-    });
-    this.earlier = written.stored;
-    return { ...expected, path };
-  }
-
-  async check(importId, expected) {
-    const quiet = await this.untilQuiet();
-    for (const process of [this.program.api, ...this.program.workers]) process.expectAlive();
-    const { counts, deviations } = await ask(this.place.database, (store) => checkImport(store, importId, expected));
-    if (!quiet)
-      deviations.set('events wait', { count: 1, examples: [`longer than ${QUIET_LIMIT / 1000} s after the end`] });
-    console.log(
-      `   ${Object.entries(counts)
-        .map(([name, value]) => `${name} ${value}`)
-        .join(', ')}`,
-    );
-    for (const [kind, { count, examples }] of deviations) {
-      this.deviations += count;
-      console.log(`   DEVIATION ${kind}: ${count}\n     ${examples.join('\n     ')}`);
+    if (!site) {
+      site = await new Site(profile, options, servers).open();
+      console.log(`\n${profile}: ${await site.describe()}`);
     }
-    for (const [name, value] of Object.entries(counts)) this.totals[name] = (this.totals[name] ?? 0) + value;
+    const result = await runFault(site, fault);
+    results.push(result);
+    if (result.good) continue;
+    // The store is not what the next file expects.
+    await site.close();
+    site = null;
   }
+  await site?.close();
+  return results;
+}
 
-  async untilQuiet() {
-    const deadline = Date.now() + QUIET_LIMIT;
-    while (Date.now() < deadline) {
-      if (await ask(this.place.database, isQuiet)) return true;
-      await pause(100);
-    }
-    return false;
+/** Lets a fault happen, and says what was found. */
+export async function runFault(site, fault) {
+  site.begin();
+  site.note = '';
+  try {
+    await fault.run(site);
+  } catch (error) {
+    site.options.signal?.throwIfAborted();
+    if (!(error instanceof Failure)) throw error;
+    if (error instanceof Violation) site.deviates(error.kind, error.detail);
+    else site.deviates('fault failed', error.message);
   }
-
-  report(killer) {
-    const { rows, lost, twice, mismatched, eventsCommitted, eventsPublished, eventsHandled } = this.totals;
-    const resumed = [...killer.resumed].sort((a, b) => a - b);
-    const at = (share) =>
-      resumed.length ? `${(resumed[Math.floor((resumed.length - 1) * share)] / 1000).toFixed(1)} s` : 'none';
-    console.log(` ${this.profile}: kills ${killer.killed} (${killer.places()})`);
-    console.log(`   rows ${rows}, rows lost ${lost}, rows twice ${twice}, outcomes or values wrong ${mismatched}`);
-    console.log(
-      `   events of batches: committed ${eventsCommitted}, published ${eventsPublished}, handled ${eventsHandled}`,
-    );
-    console.log(
-      `   work taken up again after the restart: ${resumed.length} times, median ${at(0.5)}, longest ${at(1)}`,
-    );
-    if (killer.late > 0) {
-      this.deviations += killer.late;
-      console.log(`   DEVIATION not taken up within ${RESUME_LIMIT / 1000} s: ${killer.late}`);
-    }
+  const { totals, deviations, recovered, note } = site;
+  const result = {
+    profile: site.profile,
+    fault: fault.name,
+    totals,
+    deviations,
+    recovered,
+    note,
+    good: deviations.size === 0,
+  };
+  console.log(`   ${result.good ? 'kept  ' : 'BROKEN'} ${fault.name}${recovered ? `, ${recovery(recovered)}` : ''}`);
+  for (const [kind, { count, examples }] of deviations) {
+    console.log(`     DEVIATION ${kind}: ${count}\n       ${examples.join('\n       ')}`);
   }
+  return result;
+}
 
-  /** Plants faults into a finished import. @returns {Promise<number>} faults that the checker did not find, and false alarms */
-  async selfTest() {
-    try {
-      await this.open();
-      const expected = await this.writeFile(1);
-      const importId = await this.program.upload(expected.path);
-      await new Killer(this.program, this.place.database, this.random).attack(importId, 0);
-      await this.check(importId, expected);
-      await this.program.stop();
-      const results = await plantFaults(this.place.database, importId, expected);
-      for (const { fault, wanted, reported, found } of results) {
-        console.log(
-          `   ${found ? 'found ' : 'MISSED'} ${fault}: "${wanted}"${found ? '' : `, reported ${reported.join(', ') || 'nothing'}`}`,
-        );
-      }
-      const missed = results.filter(({ found }) => !found).length;
-      console.log(
-        ` ${this.profile}: faults planted ${results.length}, found ${results.length - missed}, missed ${missed}`,
-      );
-      return this.deviations + missed;
-    } finally {
-      await this.close();
+const seconds = (time) => `${(Math.max(0, time) / 1000).toFixed(1)} s`;
+
+/** Until the import was complete, and until its events were handled, from the end of the fault. */
+const recovery = ({ completed, quiet }) => [completed, quiet ?? []].flat().map(seconds).join(' / ');
+
+function printTable(results) {
+  const head = [
+    'profile',
+    'fault',
+    'rows',
+    'lost',
+    'doubled',
+    'wrong',
+    'events said/published/handled',
+    'import / events recovered in',
+  ];
+  const rows = results.map(({ profile, fault, totals, deviations, recovered, note }) => {
+    const { rows: n = 0, lost = 0, twice = 0, eventsCommitted = 0, eventsPublished = 0, eventsHandled = 0 } = totals;
+    const others = [...deviations]
+      .filter(([kind]) => !/lost|twice/.test(kind))
+      .reduce((sum, [, { count }]) => sum + count, 0);
+    const events = `${eventsCommitted}/${eventsPublished}/${eventsHandled}`;
+    return [profile, fault, n, lost, twice, others, events, recovered ? recovery(recovered) : note || '-'].map(String);
+  });
+  printRows(head, rows);
+}
+
+/** Prints a table as Markdown. */
+export function printRows(head, rows) {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
+  const line = (cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
+  console.log(`\n${line(head)}\n${line(widths.map((width) => '-'.repeat(width)))}`);
+  for (const row of rows) console.log(line(row));
+  console.log('');
+}
+
+/** Plants faults into a finished import, each of which the checker must find. */
+async function selfTest(profile, options) {
+  const { servers, missing } = await serversFor(profile, options, false);
+  if (missing) return [];
+  const site = await new Site(profile, options, servers).open();
+  try {
+    console.log(`\n${profile}: ${await site.describe()}`);
+    const importId = await site.upload();
+    await new Killer(site.program, site.database, site.random).attack(importId, 0);
+    await site.settle(importId);
+    for (const [kind, { examples }] of site.deviations) console.log(`   DEVIATION ${kind}: ${examples.join('; ')}`);
+    await site.program.stop();
+    const results = await plantFaults(site.database, importId, site.expected);
+    for (const { fault, wanted, reported, found } of results) {
+      const instead = found ? '' : `, reported ${reported.join(', ') || 'nothing'}`;
+      console.log(`   ${found ? 'found ' : 'MISSED'} ${fault}: "${wanted}"${instead}`);
     }
+    const missed = results.filter(({ found }) => !found).length;
+    console.log(` ${profile}: faults planted ${results.length}, found ${results.length - missed}, missed ${missed}`);
+    return [{ good: site.deviations.size === 0 }, ...results.map(({ found }) => ({ good: found }))];
+  } finally {
+    await site.close();
   }
 }

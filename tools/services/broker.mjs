@@ -39,6 +39,9 @@ function scriptBehind(file) {
   return packaged.find((each) => existsSync(each) && realpathSync(each) !== realpathSync(file)) ?? file;
 }
 
+/** Every quorum queue has files of its own: with the usual soft limit of 1,024 a few hundred queues are the end. */
+const MORE_FILES = 'ulimit -n 20000 2>/dev/null || ulimit -n "$(ulimit -Hn)"; exec "$@"';
+
 /**
  * Starts a broker with a node name, ports and folders of its own, and an epmd of its own.
  * @param {{script: string, epmd: string | null, env?: object}} program @param {boolean} management with its HTTP interface
@@ -81,7 +84,7 @@ async function start({ script, epmd, env = {} }, source, management) {
       const ready = () => isListening(Number(home.ERL_EPMD_PORT));
       await server.ready(ready);
     }
-    server.launch(script, [], home);
+    server.launch('sh', ['-c', MORE_FILES, 'sh', script], home);
     const url = `amqp://guest:guest@127.0.0.1:${port}`;
     let version = '';
     await server.ready(async () => {

@@ -113,6 +113,7 @@ export class OwnServer {
 
   /** Starts one of its processes in a group of its own. Its output goes to the log. */
   launch(file, args, env = {}) {
+    this.last = [file, args, env];
     const log = openSync(this.log, 'a');
     const child = spawn(...withParent(file, args), {
       cwd: this.folder.path,
@@ -137,6 +138,7 @@ export class OwnServer {
 
   /** Waits until `answers` does. @throws {Failure} with the end of its log when it dies or does not get ready */
   async ready(answers) {
+    this.answers = answers;
     const end = Date.now() + START_TIMEOUT;
     while (Date.now() < end) {
       if (!this.isRunning()) break;
@@ -144,6 +146,19 @@ export class OwnServer {
       await pause(100);
     }
     throw new Failure(`${this.name} did not get ready:\n${this.lastLines()}`);
+  }
+
+  /** Ends the process that was launched last, and keeps its data. @param {'SIGTERM' | 'SIGKILL'} how */
+  async halt(how) {
+    const process = this.processes.shift();
+    if (how === 'SIGKILL') signal(process.pid, how);
+    await stopProcesses([process]);
+  }
+
+  /** Starts again what `halt` ended, and waits until it answers. */
+  async again() {
+    this.launch(...this.last);
+    await this.ready(this.answers);
   }
 
   /** Ends its processes, the latest first, and removes its data. */

@@ -7,6 +7,7 @@ import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { RecordIds } from '@muster/platform/database/record-ids';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { failPoint } from '@muster/platform/observability/fail-points';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { type Storage, STORAGE } from '@muster/platform/storage/storage';
@@ -70,6 +71,7 @@ export class ImportsAnalyzeService {
       const { analysis, mapping } = await this.profile(parquet, staged, work);
       const stagedKey = `staged/${randomUUID()}.parquet`;
       await this.storage.moveIn(stagedKey, parquet);
+      failPoint('import.staged');
       const start = work.autoStart && analysis.missing.length === 0;
       await this.transactions.run(async (tx) => {
         const settled = await this.repository.settleImport(tx, claim, {
@@ -158,6 +160,7 @@ export class ImportsAnalyzeService {
       await this.repository.insertChunks(tx, chunks);
       if (total === 0) await this.finisher.sayCompleted(tx, work, noCounts());
     });
+    failPoint('import.planned');
   }
 
   private async sharingOf(work: Import, batchRows: number): Promise<Uint32Array | null> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { FieldError } from '@muster/core/errors';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { failPoint } from '@muster/platform/observability/fail-points';
 import { logOf } from '@muster/platform/observability/logger';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { Actor, AuditService } from '../audit/audit.service';
@@ -37,6 +38,7 @@ export class ImportsFinishService {
     if (await this.repository.hasPending(tx, importId)) return false;
     if (!(await this.repository.moveStatus(tx, importId, ['importing'], 'completed', { finishedAt: new Date() })))
       return true;
+    failPoint('import.completing');
     const counts = (await this.ledger.countsIn(tx, [importId])).get(importId)!;
     await this.sayCompleted(tx, (await this.repository.hold(tx, importId))!, counts);
     return true;

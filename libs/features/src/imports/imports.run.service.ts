@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { FieldError } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { failPoint } from '@muster/platform/observability/fail-points';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
 import { StagedRow } from '@muster/platform/tabular/staged-table';
 import { Outbox } from '@muster/platform/outbox/outbox';
@@ -67,6 +68,7 @@ export class ImportsRunService {
     for (let race = 1; ; race++) {
       try {
         await this.transactions.run((tx) => this.commit(tx, chunk, plan, write));
+        failPoint('chunk.after-commit');
         stop();
         return;
       } catch (error) {
@@ -101,6 +103,7 @@ export class ImportsRunService {
     if (!areSameFields(fields, write.fields)) throw new FieldsChanged();
     if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
     const outcomes = await write.outcomes(tx);
+    failPoint('chunk.rows-written');
     const entries = toEntries(chunk.importId, outcomes);
     const counts = countsOf(entries);
     await this.ledger.add(tx, entries);
@@ -119,6 +122,7 @@ export class ImportsRunService {
     tx.afterCommit(() => {
       for (const outcome of OUTCOMES) importRows.inc({ target: plan.work.target, outcome }, counts[outcome]);
     });
+    failPoint('chunk.before-commit');
   }
 
   /**

@@ -4,6 +4,7 @@ import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { failPoint } from '@muster/platform/observability/fail-points';
 import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { Loop } from '@muster/platform/observability/loop';
 import { withRequestId } from '@muster/platform/observability/request-context';
@@ -111,6 +112,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     const { skipLocked } = this.database.dialect;
     const claim = await this.transactions.run((tx) => this.repository.claimImport(tx, LEASE, skipLocked, maxBytes));
     if (!claim) return false;
+    failPoint('import.claimed');
     await withRequestId(claim.requestId, () =>
       this.holding(
         (tx) => this.repository.renewImport(tx, claim, LEASE),
@@ -216,6 +218,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
       );
       if (!chunk) continue;
       this.served.set(candidate.id, ++this.turns);
+      failPoint('chunk.claimed');
       await withRequestId(candidate.request_id, () => this.runChunk(chunk));
       if (candidate.pending === 1) await this.finish(candidate);
       return true;

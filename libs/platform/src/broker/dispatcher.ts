@@ -3,6 +3,7 @@ import { EventEnvelope, EventType } from '@muster/core/events';
 import { Database } from '../database/database';
 import { formatTime } from '../database/dialect/dialect';
 import { Transactions, Tx } from '../database/transactions';
+import { failPoint } from '../observability/fail-points';
 import { errorFields, logOf } from '../observability/logger';
 import { eventsHandled } from '../observability/metrics';
 import { withRequestId } from '../observability/request-context';
@@ -57,6 +58,7 @@ export class Dispatcher {
         eventsHandled.inc({ consumer, result: 'failed' });
         await this.keepFailure(consumer, envelope, error);
       }
+      failPoint('consumer.before-ack');
     });
   }
 
@@ -72,6 +74,7 @@ export class Dispatcher {
           envelope.id,
           formatTime(new Date()),
         ]);
+        failPoint('consumer.before-effect');
         await handler.handle(tx, envelope.payload as never, envelope);
         this.log.debug({ consumer, event: envelope.name, eventId: envelope.id }, 'Handled.');
       });

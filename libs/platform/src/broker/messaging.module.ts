@@ -6,10 +6,11 @@ import {
   OnApplicationBootstrap,
   OnModuleDestroy,
 } from '@nestjs/common';
-import { Config } from '../config/config';
+import { type Config } from '../config/config';
 import { CONFIG } from '../config/config.module';
 import { Database } from '../database/database';
 import { Transactions } from '../database/transactions';
+import { untilReached } from '../health/until-reached';
 import { Outbox } from '../outbox/outbox';
 import { Relay } from '../outbox/relay';
 import { AmqpBroker } from './amqp.broker';
@@ -29,7 +30,7 @@ import { Redelivery } from './redelivery';
       useFactory: async ({ broker }: Config): Promise<Broker> => {
         if (broker.kind === 'in-process') return new InProcessBroker();
         const amqp = new AmqpBroker(broker.url, broker.prefix);
-        await amqp.open();
+        await untilReached('broker', () => amqp.open());
         return amqp;
       },
     },
@@ -73,6 +74,7 @@ export class MessagingModule implements BeforeApplicationShutdown {
 })
 export class MessagingWorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(BROKER) private readonly broker: Broker,
     private readonly dispatcher: Dispatcher,
     private readonly relay: Relay,
@@ -82,6 +84,7 @@ export class MessagingWorkerModule implements OnApplicationBootstrap, OnModuleDe
   async onApplicationBootstrap(): Promise<void> {
     await this.dispatcher.subscribeAll(this.broker);
     await this.broker.onWake(() => this.relay.nudge());
+    if (this.config.embedded) await this.relay.takeOver();
     this.relay.start();
     this.redelivery.start();
   }

@@ -140,4 +140,18 @@ describe('secrets of the services profile', () => {
     ]);
     expect(linesOf({ ...SERVICES, JWT_SECRETS: `${SECRET},${SECRET.toLowerCase()}` })).toEqual([]);
   });
+
+  it('arms fail points in tests only, and knows their names', () => {
+    const wanted = [
+      { point: 'chunk.claimed', nth: 3, action: 'stop' },
+      { point: 'import.staged', nth: 1, action: 'kill' },
+    ];
+    const FAIL_POINTS = 'chunk.claimed:3:stop, import.staged';
+    expect(readConfig({ NODE_ENV: 'test', FAIL_POINTS }).failPoints).toEqual(wanted);
+    expect(readConfig({}).failPoints).toEqual([]);
+    expect(linesOf({ FAIL_POINTS })).toEqual(['FAIL_POINTS: only for tests; needs NODE_ENV=test']);
+    expect(linesOf({ NODE_ENV: 'test', FAIL_POINTS: 'chunk.nowhere' })[0]).toMatch(
+      /^FAIL_POINTS: "chunk.nowhere" is not /,
+    );
+  });
 });

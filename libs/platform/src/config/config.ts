@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { ArmedFailPoint, FAIL_POINTS, FailPoint } from '../observability/fail-points';
 
 const size = (fallback: number, max = Number.MAX_SAFE_INTEGER) =>
   z.coerce.number().int().min(1).max(max).default(fallback);
@@ -41,6 +42,14 @@ const urlOf = (...protocols: string[]) =>
     error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
 
+const FAIL_POINT = /^([a-z.-]+)(?::([1-9]\d{0,5}))?(?::(stop))?$/;
+
+function failPointOf(text: string): ArmedFailPoint | null {
+  const [, point, nth = '1', action = 'kill'] = FAIL_POINT.exec(text) ?? [];
+  if (!FAIL_POINTS.includes(point as FailPoint)) return null;
+  return { point: point as FailPoint, nth: Number(nth), action: action as ArmedFailPoint['action'] };
+}
+
 const MiB = 1024 * 1024;
 
 const schema = z.object({
@@ -78,6 +87,10 @@ const schema = z.object({
   IMPORT_BATCH_ROWS: size(20_000, 50_000),
   IMPORT_EVENTS_PER_SECOND: size(500, 10_000),
   WORKER_CONCURRENCY: size(2, 16),
+  FAIL_POINTS: listOf(
+    (text) => failPointOf(text) !== null,
+    'a fail point such as chunk.claimed, chunk.claimed:3 or chunk.claimed:3:stop',
+  ),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 
@@ -110,6 +123,8 @@ export interface Config {
   corsOrigins: string[];
   imports: { maxDirectBytes: number; maxBytes: number; maxRows: number; batchRows: number; eventsPerSecond: number };
   workerConcurrency: number;
+  /** Where this process ends or freezes itself, for tests of crashes; empty outside them. */
+  failPoints: ArmedFailPoint[];
   logLevel: Environment['LOG_LEVEL'];
 }
 
@@ -126,7 +141,7 @@ export const loadConfig = (overrides: Record<string, string> = {}): Config =>
   readConfig({ ...process.env, ...overrides });
 
 /** Names that nothing but Muster uses: one of these that is unknown is a mistake. */
-const OWN_NAMES = /^(IMPORT_|RATE_LIMIT|CORS_|TRUSTED_PROX)/;
+const OWN_NAMES = /^(IMPORT_|FAIL_POINT|RATE_LIMIT|CORS_|TRUSTED_PROX)/;
 
 /** Reads and checks the configuration. Empty variables count as unset. @throws ConfigError */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
@@ -147,6 +162,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   check(['PROCESS', 'DATABASE_URL', 'BROKER_URL'], () => profileProblems(e));
   check(['DATABASE_URL', 'BROKER_URL'], () => secretProblems(e.JWT_SECRETS, embedded));
   check(['DATABASE_URL', 'BROKER_URL'], () => (embedded ? [] : passwordProblems(e)));
+  if (e.FAIL_POINTS.length > 0 && e.NODE_ENV !== 'test') lines.push('FAIL_POINTS: only for tests; needs NODE_ENV=test');
   check(['REDIS_URL'], () => redisProblems(e.REDIS_URL));
   if (lines.length > 0) throw new ConfigError(lines);
   return {
@@ -175,6 +191,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       eventsPerSecond: e.IMPORT_EVENTS_PER_SECOND,
     },
     workerConcurrency: e.WORKER_CONCURRENCY,
+    failPoints: e.FAIL_POINTS.flatMap((text) => failPointOf(text) ?? []),
     logLevel: e.LOG_LEVEL,
   };
 }

@@ -60,6 +60,20 @@ describe('the store', () => {
       await expect(work).rejects.toThrow('inside a transaction');
     });
 
+    it.each(['itself', 'another connection'])('runs again when its connection is killed by %s', async (killer) => {
+      if (store.database.dialect.flavor === 'sqlite') return; // has no connections that could be killed
+      let attempts = 0;
+      await store.transactions.run(async (tx) => {
+        await tx.query(insert, ['killed', killer, '2026-01-01 00:00:00.000']);
+        if (++attempts > 1) return;
+        const { rows } = await tx.query<{ id: number }>('SELECT CONNECTION_ID() AS id');
+        if (killer === 'itself') await tx.query(`KILL CONNECTION ${rows[0].id}`);
+        else await store.database.query(`KILL CONNECTION ${rows[0].id}`);
+        await tx.query('SELECT 1');
+      });
+      expect(attempts).toBe(2);
+    });
+
     it('counts what an update matched, changed or not', async () => {
       await store.transactions.run(async (tx) => {
         await tx.query(insert, ['matched', 'a', '2026-01-01 00:00:00.000']);

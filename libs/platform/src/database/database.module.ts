@@ -1,6 +1,7 @@
 import { DynamicModule, Global, Inject, Module, OnApplicationShutdown } from '@nestjs/common';
 import { CONFIG } from '../config/config.module';
 import { Config } from '../config/config';
+import { untilReached } from '../health/until-reached';
 import { Database } from './database';
 import { RecordIds } from './record-ids';
 import { MigrationClass } from './dialect/dialect';
@@ -21,7 +22,7 @@ export class DatabaseModule implements OnApplicationShutdown {
           provide: Database,
           inject: [CONFIG],
           useFactory: async (config: Config) => {
-            const database = await Database.open(config, tables, migrations);
+            const database = await untilReached('store', () => Database.open(config, tables, migrations));
             await database.migrate();
             return database;
           },

@@ -4,6 +4,7 @@ import { Database } from '../database/database';
 import { formatTime, parseTime } from '../database/dialect/dialect';
 import { Transactions } from '../database/transactions';
 import { marks } from '../database/sql';
+import { failPoint } from '../observability/fail-points';
 import { errorFields, logOf } from '../observability/logger';
 import { eventsPublished } from '../observability/metrics';
 import { Loop } from '../observability/loop';
@@ -42,6 +43,13 @@ export class Relay {
     this.loop.start();
   }
 
+  /** Frees at once what a killed predecessor had leased: for the boot of a process that has the store to itself. */
+  async takeOver(): Promise<void> {
+    await this.transactions.run((tx) =>
+      tx.query('UPDATE outbox SET leased_until = NULL WHERE published_at IS NULL AND leased_until IS NOT NULL'),
+    );
+  }
+
   /** Says that there may be something to publish. */
   nudge(): void {
     this.loop.nudge();
@@ -59,6 +67,7 @@ export class Relay {
       return false;
     }
     const ids = rows.map((row) => row.id);
+    failPoint('relay.before-publish');
     try {
       await this.broker.publish(rows.map(toEnvelope));
     } catch (error) {
@@ -71,6 +80,7 @@ export class Relay {
       );
       return false;
     }
+    failPoint('relay.after-publish');
     await this.transactions.run((tx) =>
       tx.query(`UPDATE outbox SET published_at = ?, leased_until = NULL WHERE id IN (${marks(ids)})`, [
         formatTime(new Date()),

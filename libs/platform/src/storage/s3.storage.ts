@@ -55,7 +55,7 @@ export class S3Storage implements Storage {
     await pipeline(await this.stream(key), createWriteStream(path));
   }
 
-  /** A body that ends early is an error of the stream, so a truncated object is never taken for a whole one. */
+  /** A body that ends early or breaks off is an error of the stream, so a truncated object is never taken for a whole one. */
   async stream(key: string): Promise<Readable> {
     const command = new GetObjectCommand({ Bucket: this.bucket, Key: checkKey(key) });
     const { Body, ContentLength } = await this.answered(key, this.client.send(command));
@@ -96,11 +96,17 @@ export class S3Storage implements Storage {
 
 async function* exactly(body: Readable, length: number, key: string): AsyncGenerator<Buffer> {
   let received = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    received += chunk.length;
-    yield chunk;
+  let cause: unknown;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      received += chunk.length;
+      yield chunk;
+    }
+  } catch (error) {
+    cause = error;
   }
-  if (received !== length) {
-    throw unavailable('storage-unavailable', `The file store sent ${received} of ${length} bytes of ${key}.`);
+  if (received !== length || cause) {
+    const cut = unavailable('storage-unavailable', `The file store sent ${received} of ${length} bytes of ${key}.`);
+    throw Object.assign(cut, { cause });
   }
 }

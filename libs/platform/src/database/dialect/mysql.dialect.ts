@@ -25,8 +25,11 @@ const DUPLICATE = 1062;
 const LOCAL_LOAD_REFUSED = new Set([1148, 3948, 4166]);
 /** The server does not know a prepared statement any more, keeps no more of them, or wants it prepared again. */
 const NOT_PREPARED = new Set([1243, 1461, 1615]);
-/** Lock wait timeout, deadlock, record changed since last read. */
-const RETRYABLE = new Set([1205, 1213, 1020]);
+/**
+ * Lock wait timeout, deadlock, record changed since last read; and what a server says that goes down: shutdown in progress,
+ * statement interrupted, connection killed.
+ */
+const RETRYABLE = new Set([1205, 1213, 1020, 1053, 1317, 1927]);
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
 const INSERT_ROWS_AT_ONCE = 1_000;
 /** The server plans a range for each; with many more it would read the whole table instead. */
@@ -194,12 +197,19 @@ export class MysqlDialect implements Dialect {
   }
 
   isRetryable(error: unknown): boolean {
-    const { driverError, code } = error as { driverError?: { code?: string }; code?: string };
-    return RETRYABLE.has(errnoOf(error)) || LOST.has(driverError?.code ?? code ?? '');
+    const { code, fatal } = driverErrorOf(error);
+    // The client marks what ends a connection as fatal, and has no code for all of it.
+    return RETRYABLE.has(errnoOf(error)) || LOST.has(code ?? '') || fatal === true;
   }
 }
 
-function errnoOf(error: unknown): number {
-  const { driverError, errno } = error as { driverError?: { errno?: number }; errno?: number };
-  return driverError?.errno ?? errno ?? 0;
+interface DriverError {
+  code?: string;
+  errno?: number;
+  fatal?: boolean;
 }
+
+const driverErrorOf = (error: unknown): DriverError =>
+  (error as { driverError?: DriverError }).driverError ?? (error as DriverError);
+
+const errnoOf = (error: unknown): number => driverErrorOf(error).errno ?? 0;
