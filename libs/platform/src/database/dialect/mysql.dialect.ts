@@ -27,6 +27,10 @@ const LOCAL_LOAD_REFUSED = new Set([1148, 3948, 4166]);
 const NOT_PREPARED = new Set([1243, 1461, 1615]);
 /** Lock wait timeout, deadlock, record changed since last read. */
 const RETRYABLE = new Set([1205, 1213, 1020]);
+/** Disk full, table full. */
+const FULL = new Set([1021, 1114]);
+/** What the server says of the operating system's error: no space, over quota. */
+const FULL_TEXT = /Errcode: (28|122)\b|No space left on device/;
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
 const INSERT_ROWS_AT_ONCE = 1_000;
 
@@ -164,6 +168,11 @@ export class MysqlDialect implements Dialect {
   isRetryable(error: unknown): boolean {
     const { driverError, code } = error as { driverError?: { code?: string }; code?: string };
     return RETRYABLE.has(errnoOf(error)) || LOST.has(driverError?.code ?? code ?? '');
+  }
+
+  isFull(error: unknown): boolean {
+    const { driverError, sqlMessage } = error as { driverError?: { sqlMessage?: string }; sqlMessage?: string };
+    return FULL.has(errnoOf(error)) || FULL_TEXT.test(driverError?.sqlMessage ?? sqlMessage ?? '');
   }
 }
 
