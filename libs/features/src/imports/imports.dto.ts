@@ -1,4 +1,4 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { Allow, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
@@ -90,6 +90,11 @@ export class ImportError {
   line?: number;
 }
 
+export class ImportWaiting {
+  /** `storage-full`: there is no room on the disk, in the file store or in the database. */
+  code: string;
+}
+
 export class ImportView {
   id: number;
   target: ImportTarget;
@@ -97,8 +102,8 @@ export class ImportView {
   fileName: string;
   /** Bytes. */
   fileSize: number;
-  /** SHA-256 of the file, hex. */
-  fileHash: string;
+  /** SHA-256 of the file, hex; null until an upload in steps has been read. */
+  fileHash: string | null;
   /** Column name to target; null until the file is analyzed. */
   mapping: Record<string, string | null> | null;
   /** Required targets that no column is mapped to: why an import waits in `ready`. */
@@ -107,6 +112,8 @@ export class ImportView {
   counts: ImportCounts;
   progress: ImportProgress;
   error: ImportError | null;
+  /** What stands in the way of an import that will go on by itself; null when nothing does. */
+  waiting: ImportWaiting | null;
   createdBy: number;
   createdAt: Date;
   startedAt: Date | null;
@@ -126,8 +133,8 @@ export class LedgerRowView {
   /** The record that the row made; the one that it met, if the caller may read that. */
   recordId?: number;
   errors: RowErrorView[];
-  /** The row's cells by column, as they stood in the file. */
-  values: Record<string, string | null>;
+  /** The row's cells by column, as they stood in the file; absent when its files are not kept any more. */
+  values?: Record<string, string | null>;
 }
 
 export class ImportPage {
@@ -140,8 +147,19 @@ export class LedgerPage {
   meta: PageMetaDto;
 }
 
+/** One of several files of a form. */
+export class FileAccepted {
+  /** Absent when the file was refused. */
+  id?: number;
+  @ApiProperty({ enum: [...IMPORT_STATUSES, 'refused'] })
+  status: ImportStatus | 'refused';
+  fileName: string;
+  /** Why it was refused. */
+  error?: ImportError;
+}
+
 export class ImportsAccepted {
-  imports: ImportAccepted[];
+  imports: FileAccepted[];
 }
 
 export class ColumnView {

@@ -23,7 +23,12 @@ import { ImportsRunService } from './imports.run.service';
 import { ImportsService } from './imports.service';
 import { ImportsStepsService } from './imports.steps.service';
 import { ImportsStreamService } from './imports.stream.service';
+import { ImportsSweep } from './imports.sweep';
 import { ImportsUpload } from './imports.upload';
+import { ImportUploadsController } from './imports.uploads.controller';
+import { ImportUploadsRepository } from './imports.uploads.repository';
+import { ImportUploadsService } from './imports.uploads.service';
+import { ImportWaits } from './imports.waits';
 import { ImportsWorker } from './imports.worker';
 
 @Module({
@@ -38,6 +43,9 @@ import { ImportsWorker } from './imports.worker';
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportUploadsRepository,
+    ImportUploadsService,
+    ImportWaits,
   ],
   exports: [
     ImportLedger,
@@ -48,6 +56,9 @@ import { ImportsWorker } from './imports.worker';
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportUploadsRepository,
+    ImportUploadsService,
+    ImportWaits,
   ],
 })
 export class ImportsModule {}
@@ -61,13 +72,13 @@ export class ImportsModule {}
     ImportsStreamService,
     ImportsUpload,
   ],
-  controllers: [ImportsController, CsvController, ImportMappingsController],
+  controllers: [ImportUploadsController, ImportsController, CsvController, ImportMappingsController],
 })
 export class ImportsHttpModule {}
 
 @Module({
   imports: [AuditModule, ContactsModule, CustomFieldsModule, ImportsModule],
-  providers: [ImportsAnalyzeService, ImportsRunService, ImportsWorker, ImportsHandlers],
-  exports: [ImportsWorker],
+  providers: [ImportsAnalyzeService, ImportsRunService, ImportsSweep, ImportsWorker, ImportsHandlers],
+  exports: [ImportsSweep, ImportsWorker],
 })
 export class ImportsWorkerModule {}

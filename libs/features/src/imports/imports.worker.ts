@@ -7,11 +7,13 @@ import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { Loop } from '@muster/platform/observability/loop';
 import { withRequestId } from '@muster/platform/observability/request-context';
+import { isStorageFull } from '@muster/platform/storage/storage-full';
 import { ImportRefused, ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportFailure } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportPlans } from './imports.plans';
 import { ClaimedChunk, ClaimedImport, ImportsRepository } from './imports.repository';
+import { ImportWaits } from './imports.waits';
 import { ChunkLost, ImportsRunService } from './imports.run.service';
 
 /** How long a claim holds without renewal: work of a killed worker is taken up after this time, in milliseconds. */
@@ -22,6 +24,8 @@ const POLL = 1_000;
 /** Attempts to analyze a file while something outside fails, and to import a chunk that fails for a reason of our own. */
 const MAX_ANALYSES = 6;
 const MAX_BUGS = 3;
+/** How much longer than the pause an import is said to wait, in milliseconds. */
+const SAID_LONGER = 30_000;
 
 /** Finds work and does it: one lane analyzes and plans, the others import chunks. Any number of workers may run. */
 @Injectable()
@@ -42,6 +46,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly runner: ImportsRunService,
     private readonly finisher: ImportsFinishService,
     private readonly plans: ImportPlans,
+    private readonly waits: ImportWaits,
   ) {
     // SQLite has one writer: a second lane would only wait for it, with its chunk in memory.
     const lanes = config.database.kind === 'sqlite' ? 1 : config.workerConcurrency;
@@ -110,6 +115,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
         await this.analysis.plan(claim, work);
         this.log.info({ importId: work.id, rows: work.totalRows }, 'Planned.');
       }
+      this.waits.over(work.id);
     } catch (error) {
       await this.prepareFailed(claim, error);
     }
@@ -120,6 +126,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
       await this.transactions.run((tx) => this.repository.releaseImport(tx, claim, 0));
       return;
     }
+    if (this.isFull(error)) return this.defer(claim, error);
     const failure = this.failureOf(error, claim.attempts >= MAX_ANALYSES);
     if (failure) {
       this.log[failure.code === 'internal' ? 'error' : 'info'](
@@ -134,6 +141,30 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
       );
       await this.transactions.run((tx) => this.repository.releaseImport(tx, claim, 1_000 * 2 ** claim.attempts));
     }
+  }
+
+  /** Without room nothing can be done, and it is no fault of the file: it waits, for as long as it takes. */
+  private async defer(claim: ClaimedImport, error: unknown): Promise<void> {
+    const pause = this.waits.pause(claim.id);
+    this.log.warn({ importId: claim.id, pause, ...errorFields(error) }, 'There is no room left; the analysis waits.');
+    await this.sayFull(claim.id, pause);
+    await this.transactions.run((tx) => this.repository.deferImport(tx, claim, pause));
+  }
+
+  /** Whoever asks learns what the import waits for; where not even this can be written, the next answer of the store says so. */
+  private async sayFull(importId: number, pause: number): Promise<void> {
+    // The next attempt takes its time too, and says it again or is through.
+    const time = pause + SAID_LONGER;
+    this.waits.say(importId, 'storage-full', time);
+    try {
+      await this.transactions.run((tx) => this.repository.sayWaiting(tx, importId, 'storage-full', time));
+    } catch (error) {
+      this.log.warn({ importId, ...errorFields(error) }, 'That an import waits could not be stored.');
+    }
+  }
+
+  private isFull(error: unknown): boolean {
+    return isStorageFull(error) || this.database.dialect.isFull(error);
   }
 
   /** What the import's `error` says; null when it is worth another try. */
@@ -170,6 +201,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
         (tx) => this.repository.leaseChunk(tx, chunk, LEASE),
         async () => this.runner.run(chunk, await this.plans.get(chunk.importId)),
       );
+      this.waits.over(chunk.importId);
       this.log.debug({ importId: chunk.importId, seq: chunk.seq }, 'A chunk is done.');
     } catch (error) {
       if (error instanceof ChunkLost) {
@@ -185,7 +217,8 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async chunkFailed(chunk: ClaimedChunk, error: unknown): Promise<void> {
     const { importId, seq } = chunk;
-    const outside = errorKind(error) === 'operational' || this.database.dialect.isRetryable(error);
+    const full = this.isFull(error);
+    const outside = full || errorKind(error) === 'operational' || this.database.dialect.isRetryable(error);
     const key = `${importId}/${seq}`;
     const bugs = outside ? 0 : (this.bugs.get(key) ?? 0) + 1;
     this.bugs.set(key, bugs);
@@ -195,7 +228,9 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
       await this.plans.forget(importId);
       return;
     }
-    await this.transactions.run((tx) => this.repository.leaseChunk(tx, chunk, 1_000));
+    const pause = full ? this.waits.pause(importId) : 1_000;
+    if (full) await this.sayFull(importId, pause);
+    await this.transactions.run((tx) => this.repository.leaseChunk(tx, chunk, pause));
     throw error; // lets the lane pause before it goes on
   }
 

@@ -1,4 +1,12 @@
-import { EntitySchema, EntitySchemaColumnOptions, QueryRunner, Table, TableIndex, ValueTransformer } from 'typeorm';
+import {
+  EntitySchema,
+  EntitySchemaColumnOptions,
+  QueryRunner,
+  Table,
+  TableColumn,
+  TableIndex,
+  ValueTransformer,
+} from 'typeorm';
 
 /** The databases that Muster runs on. MySQL and MariaDB differ in a few column defaults, nothing else. */
 export type Flavor = 'sqlite' | 'mysql' | 'mariadb';
@@ -123,6 +131,28 @@ export async function createTable(runner: QueryRunner, table: TableDefinition, f
       new TableIndex({ name: index.name, columnNames: index.columns.map(columnName), isUnique: index.unique ?? false }),
   );
   await runner.createTable(new Table({ name: table.name, columns, indices, withoutRowid }), true);
+}
+
+/** Adds a column that may be empty; for migrations. A column that is there already stays. */
+export async function addColumn(
+  runner: QueryRunner,
+  table: string,
+  property: string,
+  definition: Column,
+  flavor: Flavor,
+): Promise<void> {
+  const name = columnName(property);
+  if (await runner.hasColumn(table, name)) return;
+  await runner.addColumn(table, new TableColumn({ ...physical(definition, flavor), isNullable: true, name }));
+}
+
+/** Lets a column be empty; for migrations. */
+export async function makeNullable(runner: QueryRunner, table: string, property: string): Promise<void> {
+  const before = (await runner.getTable(table))!.findColumnByName(columnName(property))!;
+  if (before.isNullable) return;
+  const after = before.clone();
+  after.isNullable = true;
+  await runner.changeColumn(table, before, after);
 }
 
 /**

@@ -7,6 +7,7 @@ import { Groups1700000000005 } from './1700000000005-groups';
 import { Search1700000000006 } from './1700000000006-search';
 import { Merges1700000000007 } from './1700000000007-merges';
 import { ImportMappings1700000000008 } from './1700000000008-import-mappings';
+import { ImportUploads1700000000011 } from './1700000000011-import-uploads';
 
 /** Every migration, in order. One list for all databases. */
 export const migrations: MigrationClass[] = [
@@ -18,4 +19,5 @@ export const migrations: MigrationClass[] = [
   Search1700000000006,
   Merges1700000000007,
   ImportMappings1700000000008,
+  ImportUploads1700000000011,
 ];
