@@ -88,6 +88,7 @@ export const TARGETS = {
   customerMerge: MERGE,
   import: IMPORT, // completed
   openImport: IMPORT, // waits in `ready`
+  awaitingImport: IMPORT, // waits for its file, which is there
   savedMapping: IMPORT,
   group: {
     own: ['manager'], // of the team
@@ -190,6 +191,7 @@ const label: Body = ({ n }) => ({ label: `Field ${n}` });
 const target: Body = () => ({ target: 'leads' });
 const mapping = () => ({ mapping: { Name: 'name', Email: 'email' } });
 const savedMapping: Body = ({ n }) => ({ name: `Mapping ${n}`, target: 'leads', ...mapping() });
+const upload: Body = () => ({ fileName: 'people.csv', size: 100, target: 'leads' });
 const nothing: Body = () => ({});
 
 // prettier-ignore
@@ -252,6 +254,9 @@ export const ROUTES: Record<string, Expectation> = {
   'GET /imports/:id/preview':      one('openImport', 200, 'imports:read', MANAGED),
   'PUT /imports/:id/mapping':      one('openImport', 200, 'imports:write', MANAGED, mapping),
   'POST /imports/:id/start':       one('openImport', 202, 'imports:write', MANAGED, nothing),
+  'POST /imports/uploads':         act(201, 'imports:write', MANAGED, upload),
+  'POST /imports/:id/parts':       one('awaitingImport', 200, 'imports:write', MANAGED, nothing),
+  'POST /imports/:id/analyze':     one('awaitingImport', 202, 'imports:write', MANAGED, nothing),
   'POST /imports/:id/cancel':      one('openImport', 202, 'imports:write', MANAGED),
   'GET /import-mappings':          list('savedMapping', 'imports:read', MANAGED),
   'POST /import-mappings':         act(201, 'imports:write', MANAGED, savedMapping),
@@ -294,6 +299,7 @@ export const ROUTES: Record<string, Expectation> = {
   'GET /audit-log':           list('auditEntry', 'audit:read', ADMINS),
   'GET /audit-log/:id':       one('auditEntry', 200, 'audit:read', ADMINS),
 
+  'PUT /files/uploads/:name/:part': open(422), // the address is the permission, and this one is not signed
   'GET /health/live':        open(200),
   'GET /health/ready':       open(200),
   'GET /metrics':            open(200),

@@ -11,13 +11,14 @@ import { Principal } from '@muster/core/principal';
 import { AdminBootstrap } from '@muster/features/auth/auth.admin';
 import { AuthService } from '@muster/features/auth/auth.service';
 import { ImportView } from '@muster/features/imports/imports.dto';
-import { IMPORT_TARGETS, OUTCOMES } from '@muster/features/imports/imports.entity';
-import { readRequest } from '@muster/features/imports/imports.options';
+import { IMPORT_TARGETS, ImportTarget, OUTCOMES } from '@muster/features/imports/imports.entity';
+import { ImportRequest, readRequest } from '@muster/features/imports/imports.options';
 import { ImportsRowsService } from '@muster/features/imports/imports.rows.service';
 import { ImportsService } from '@muster/features/imports/imports.service';
 import { Config } from '@muster/platform/config/config';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { inApplication } from '../context';
+import { uploadFile } from '../upload';
 
 interface Flags {
   target: string;
@@ -55,16 +56,13 @@ async function importFile(app: INestApplicationContext, config: Config, file: st
     await announceAdmin(app);
     const caller = await app.get(AuthService, { strict: false }).systemPrincipal();
     const { target, options, mapping } = flags;
-    const request = readRequest(
-      { target, ...(options ? { options } : {}), ...(mapping ? { mapping } : {}) },
-      config.defaultRegion,
-    );
-    const received = await app
-      .get(LocalFiles, { strict: false })
-      .receive(createReadStream(file), config.imports.maxBytes, () =>
-        tooLarge('file-too-large', `The file is larger than IMPORT_MAX_BYTES (${config.imports.maxBytes} bytes).`),
-      );
-    const { id } = await imports.create(caller, { ...received, fileName: basename(file) }, request);
+    const fields = { target, ...(options ? { options } : {}), ...(mapping ? { mapping } : {}) };
+    const request = readRequest(fields, config.defaultRegion);
+    const { size } = statSync(file);
+    const id =
+      size > config.imports.maxDirectBytes
+        ? await sendInSteps(app, caller, file, size, fields)
+        : await sendAtOnce(app, caller, file, request);
     const done = await follow(imports, caller, id);
     return await summarize(app, caller, done, flags.rejected ?? `${file}.rejected.csv`);
   } catch (error) {
@@ -72,6 +70,40 @@ async function importFile(app: INestApplicationContext, config: Config, file: st
     process.stderr.write(`${messageOf(error)} (${error.code})\n`);
     for (const { field, message } of error.errors ?? []) process.stderr.write(`  ${field}: ${message}\n`);
     return 1;
+  }
+}
+
+async function sendAtOnce(app: INestApplicationContext, caller: Principal, file: string, request: ImportRequest) {
+  const received = await app
+    .get(LocalFiles, { strict: false })
+    .receive(createReadStream(file), Number.MAX_SAFE_INTEGER, () =>
+      tooLarge('file-too-large', 'The file is too large.'),
+    );
+  const imports = app.get(ImportsService, { strict: false });
+  return (await imports.create(caller, { ...received, fileName: basename(file) }, request)).id;
+}
+
+/** Large files go to the file store in parts, with a progress bar of their own. @param fields checked */
+async function sendInSteps(
+  app: INestApplicationContext,
+  caller: Principal,
+  file: string,
+  size: number,
+  { target, options, mapping }: { target: string; options?: string; mapping?: string },
+): Promise<number> {
+  const given = (text: string | undefined) => (text === undefined ? undefined : (JSON.parse(text) as object));
+  const input = { target: target as ImportTarget, options: given(options), mapping: given(mapping) };
+  const bar = new SingleBar(
+    { format: '{bar} {percentage}% | {value}/{total} bytes sent', hideCursor: true, noTTYOutput: false },
+    Presets.shades_classic,
+  );
+  bar.start(size, 0);
+  try {
+    return await uploadFile(app, caller, file, { ...input, fileName: basename(file), size }, (sent) =>
+      bar.update(sent),
+    );
+  } finally {
+    bar.stop();
   }
 }
 

@@ -93,6 +93,13 @@ export class ProblemFilter implements ExceptionFilter {
     } else if (problem.status === 503 || problem.status === 507) {
       reply.header('retry-after', problem.status === 503 ? '5' : '60');
     }
+    const { raw } = request;
+    if (!raw.complete && raw.readableFlowing !== null) {
+      // Whoever began to read the body has given up: a client that sends it to the end would not come to read the answer.
+      reply.header('connection', 'close');
+      raw.unpipe();
+      raw.resume();
+    }
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
     reply
       .status(problem.status)

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { Controller, Headers, HttpCode, Inject, Param, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
@@ -62,11 +63,9 @@ export class LocalUploadsController {
     if (length !== undefined && Number(length) !== size) {
       throw invalid('upload-size-mismatch', `This part has ${size} bytes, no more and no fewer.`);
     }
-    // What is left of a refused body is not waited for.
-    const etag = await uploads.receive(signed, request.raw).catch((error: unknown) => {
-      reply.header('connection', 'close');
-      throw error;
-    });
-    reply.header('etag', `"${etag}"`);
+    // In between, because what fails to be stored ends its source, and the connection would go with the answer.
+    const body = request.raw.pipe(new PassThrough());
+    request.raw.once('error', (error) => body.destroy(error));
+    reply.header('etag', `"${await uploads.receive(signed, body)}"`);
   }
 }

@@ -99,6 +99,16 @@ export class LocalUploads {
     }
   }
 
+  /** Takes a part as {@link receive} does, by its address. @throws like {@link verify} too */
+  async receiveAt(address: string, source: Readable): Promise<string> {
+    const { pathname, searchParams } = new URL(address, 'http://localhost');
+    const [name, number] = pathname.split('/').slice(-2);
+    const [size, expires] = ['size', 'expires'].map((parameter) => Number(searchParams.get(parameter)));
+    const part = { name, number: Number(number), size, expires, signature: searchParams.get('signature') ?? '' };
+    this.verify(part);
+    return this.receive(part, source);
+  }
+
   async parts(upload: Upload, withEtags: boolean): Promise<ReceivedPart[]> {
     const directory = this.place(nameOf(upload.key));
     const names = await readdir(directory).catch(absentAsNone);

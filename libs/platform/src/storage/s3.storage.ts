@@ -137,7 +137,7 @@ export class S3Storage implements Storage {
   /** By hand: the paginator of the client goes on for as long as a store names a next part, and some always do. */
   private async listParts(key: string, id: string): Promise<ReceivedPart[]> {
     const parts: ReceivedPart[] = [];
-    for (let marker: string | undefined; ; ) {
+    for (let marker: string | undefined; ;) {
       const page = { Bucket: this.bucket, Key: checkKey(key), UploadId: id, PartNumberMarker: marker };
       const { Parts, IsTruncated } = await this.client.send(new ListPartsCommand(page));
       for (const { PartNumber, Size, ETag } of Parts ?? []) {
