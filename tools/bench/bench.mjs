@@ -13,6 +13,9 @@ const USAGE = `npm run bench -- [options]
   --lists           measure only lists and searches of leads
   --sizes N,N       how many leads are stored for that (10000,1000000)
   --memory          measure peak memory at 200,000 and 2,000,000 rows instead of speed
+  --large           import one large file of 20 columns, sent in parts; memory and progress are watched
+  --gigabytes N     its size (5)
+  --s3              with files in an S3 store
   --write           write the result into docs/benchmarks.md
   --no-build        measure dist/ as it is
 IMPORT_BATCH_ROWS and WORKER_CONCURRENCY are passed on to the program when they are set.`;
@@ -30,6 +33,9 @@ function readArguments() {
         lists: { type: 'boolean', default: false },
         sizes: { type: 'string', default: '10000,1000000' },
         memory: { type: 'boolean', default: false },
+        large: { type: 'boolean', default: false },
+        gigabytes: { type: 'string', default: '5' },
+        s3: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
         build: { type: 'boolean', default: true },
         help: { type: 'boolean', default: false },
@@ -42,14 +48,16 @@ function readArguments() {
     if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds: 1 to 100');
     const sizes = values.sizes.split(',').map(Number);
     if (!sizes.every((size) => size >= 1_000 && size <= 5_000_000)) throw new Error('--sizes: each 1000 to 5000000');
-    if ([values.read, values.memory, values.lists].filter(Boolean).length > 1) {
-      throw new Error('--read, --memory or --lists, one of them');
+    const gigabytes = Number(values.gigabytes);
+    if (!(gigabytes >= 0.01 && gigabytes <= 5)) throw new Error('--gigabytes: 0.01 to 5');
+    if ([values.read, values.memory, values.lists, values.large].filter(Boolean).length > 1) {
+      throw new Error('--read, --memory, --lists or --large, one of them');
     }
     const profiles = values.profile === 'both' ? ['services', 'embedded'] : [values.profile];
     if (!profiles.every((profile) => ['services', 'embedded'].includes(profile))) {
       throw new Error('--profile: embedded, services or both');
     }
-    return { ...values, rows, runs, rounds, sizes, profiles };
+    return { ...values, rows, runs, rounds, sizes, gigabytes, profiles };
   } catch (error) {
     throw new Failure(`${error.message}\n${USAGE}`, 2);
   }

@@ -6,11 +6,12 @@ import { Failure, say } from '../lib/project.mjs';
 import { countLeads, databaseVersion, runBaseline, settle } from './baseline.mjs';
 import { writeLeadFile } from './lead-file.mjs';
 import { guarded } from './guard.mjs';
+import { large } from './large.mjs';
 import { lists } from './lists.mjs';
 import { openPlace } from './place.mjs';
 import { Program } from './program.mjs';
 import { reads } from './read.mjs';
-import { listsTable, machine, memoryTable, readTable, speedTable, writeReport } from './report.mjs';
+import { largeTable, listsTable, machine, memoryTable, readTable, speedTable, writeReport } from './report.mjs';
 
 const POLL = 200;
 /** An import that takes longer than this is given up, in milliseconds: 15 minutes and 1 for each 50,000 rows. */
@@ -23,12 +24,13 @@ const SECTIONS = {
   read: [reads, readTable],
   lists: [lists, listsTable],
   memory: [memory, memoryTable],
+  large: [large, largeTable],
 };
 
 /** Measures what was asked for, prints it and, if told so, writes it down. */
 export async function measure(options) {
   const files = mkdtempSync(join(tmpdir(), 'muster-bench-files-'));
-  const only = ['memory', 'read', 'lists'].find((name) => options[name]);
+  const only = ['memory', 'read', 'lists', 'large'].find((name) => options[name]);
   try {
     for (const section of only ? [only] : ['speed', 'read']) {
       const [measured, tableOf] = SECTIONS[section];

@@ -62,7 +62,7 @@ const makeRoom = () => rmSync(filler, { force: true });
     makeRoom();
     const done = await server.settled(body.id);
     expect(done).toMatchObject({ status: 'completed', waiting: null, counts: { total: 12_000, created: 12_000 } });
-  }, 18_000);
+  }, 120_000);
 
   it('answers an upload with 507, keeps nothing of it, and takes it when there is room', async () => {
     const content = people(8_000);
@@ -107,7 +107,7 @@ const makeRoom = () => rmSync(filler, { force: true });
     const done = await server.settled(ready.id);
     expect(done).toMatchObject({ status: 'completed', waiting: null, counts: { total: 10_000, created: 10_000 } });
     expect(await stored()).toBe(10_000);
-  }, 18_000);
+  }, 120_000);
 });
 
 afterAll(() => {
