@@ -1,4 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readConfig } from '@muster/platform/config/config';
+import { Database } from '@muster/platform/database/database';
+import { formatTime } from '@muster/platform/database/dialect/dialect';
+import { migrations } from '@muster/platform/database/migrations/list';
+import { Transactions } from '@muster/platform/database/transactions';
+import { allTables } from '@muster/testing/database';
 import { testProfile } from '@muster/testing/profile';
 import { Answer, Server } from '@muster/testing/server';
 
@@ -173,6 +179,29 @@ describe('uploads in steps', () => {
     expect(await put(later.href, content)).toMatchObject({ status: 403, code: 'upload-address-invalid' });
     expect(await put(`${uploadUrl}&extra=1`, content)).toMatchObject({ status: 422 });
   });
+
+  it('shows an import whose files are not kept any more without them', async () => {
+    const { id } = await server.import('name,email\nKim,kim at example.com\n');
+    const database = await Database.open(readConfig(server.env), allTables, migrations);
+    const longAgo = formatTime(new Date(Date.now() - 100 * 24 * 3_600_000));
+    await new Transactions(database).run((tx) =>
+      tx.query('UPDATE imports SET finished_at = ? WHERE id = ?', [longAgo, id]),
+    );
+    await database.close();
+    // Workers sweep when they start.
+    await Promise.all([server.api.end(), ...server.workers.map((worker) => worker.end())]);
+    await server.startProcesses();
+    const rejected = () => server.request('GET', `/imports/${id}/rejected.csv`);
+    for (let tries = 0; tries < 400 && (await rejected()).status !== 410; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect((await rejected()).body).toMatchObject({ status: 410, code: 'import-files-expired' });
+    const { data } = (await server.request('GET', `/imports/${id}/rows`)).body;
+    expect(data).toEqual([
+      { row: 1, outcome: 'rejected', errors: [expect.objectContaining({ code: 'email-invalid' })] },
+    ]);
+    expect((await server.request('GET', `/imports/${id}`)).body.counts).toMatchObject({ total: 1, rejected: 1 });
+  }, 60_000);
 
   it('makes an import of each file of one form', async () => {
     const form = new FormData();

@@ -332,6 +332,11 @@ export interface Outcome {
 }
 const FORBIDDEN: Outcome = { status: 403, code: 'forbidden' };
 const NOT_FOUND: Outcome = { status: 404, code: 'not-found' };
+/** What a route that is open to anyone answers to a call that is for nobody. */
+const REFUSED_TO_ALL: Record<number, typeof NOT_FOUND> = {
+  404: NOT_FOUND,
+  422: { status: 422, code: 'validation-failed' },
+};
 
 /** The kinds of targets that a route is called with; null where it has none. */
 export const targetsOf = ({ kind, subject }: Expectation): (string | null)[] =>
@@ -340,7 +345,7 @@ export const targetsOf = ({ kind, subject }: Expectation): (string | null)[] =>
 /** What {@link ROUTES} says about one call. */
 export function expected(route: Expectation, caller: CallerName, kind: string | null): Outcome {
   const allowed: Outcome = { status: route.status, code: null };
-  if (route.kind === 'open') return route.status === 404 ? NOT_FOUND : allowed;
+  if (route.kind === 'open') return REFUSED_TO_ALL[route.status] ?? allowed;
   if (caller in SIGNED_OUT) return { status: 401, code: SIGNED_OUT[caller as keyof typeof SIGNED_OUT] };
   const permission = route.permission!;
   if (caller === 'keyWithout' && !ALWAYS_BY_KEY.includes(permission)) return FORBIDDEN;
