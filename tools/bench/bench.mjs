@@ -14,6 +14,9 @@ const USAGE = `npm run bench -- [options]
   --sizes N,N       how many leads are stored for that (10000,1000000)
   --plan            measure only the plan of an import, against the analysis of its file
   --memory          measure peak memory at 200,000 and 2,000,000 rows instead of speed
+  --large           import one large file of 20 columns, sent in parts; memory and progress are watched
+  --gigabytes N     its size (5)
+  --s3              with files in an S3 store
   --write           write the result into docs/benchmarks.md
   --no-build        measure dist/ as it is
 IMPORT_BATCH_ROWS and WORKER_CONCURRENCY are passed on to the program when they are set.`;
@@ -32,6 +35,9 @@ function readArguments() {
         sizes: { type: 'string', default: '10000,1000000' },
         plan: { type: 'boolean', default: false },
         memory: { type: 'boolean', default: false },
+        large: { type: 'boolean', default: false },
+        gigabytes: { type: 'string', default: '5' },
+        s3: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
         build: { type: 'boolean', default: true },
         help: { type: 'boolean', default: false },
@@ -44,14 +50,17 @@ function readArguments() {
     if (!(rounds >= 1 && rounds <= 100)) throw new Error('--rounds: 1 to 100');
     const sizes = values.sizes.split(',').map(Number);
     if (!sizes.every((size) => size >= 1_000 && size <= 5_000_000)) throw new Error('--sizes: each 1000 to 5000000');
-    if ([values.read, values.memory, values.lists, values.plan].filter(Boolean).length > 1) {
-      throw new Error('--read, --lists, --plan or --memory, one of them');
+    const gigabytes = Number(values.gigabytes);
+    if (!(gigabytes >= 0.01 && gigabytes <= 5)) throw new Error('--gigabytes: 0.01 to 5');
+    const { read, memory, lists, plan, large } = values;
+    if ([read, memory, lists, plan, large].filter(Boolean).length > 1) {
+      throw new Error('--read, --memory, --lists, --plan or --large, one of them');
     }
     const profiles = values.profile === 'both' ? ['services', 'embedded'] : [values.profile];
     if (!profiles.every((profile) => ['services', 'embedded'].includes(profile))) {
       throw new Error('--profile: embedded, services or both');
     }
-    return { ...values, rows, runs, rounds, sizes, profiles };
+    return { ...values, rows, runs, rounds, sizes, gigabytes, profiles };
   } catch (error) {
     throw new Failure(`${error.message}\n${USAGE}`, 2);
   }

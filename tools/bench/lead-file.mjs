@@ -21,7 +21,8 @@ const ROWS_AT_ONCE = 5_000;
 /** Spreads neighbouring numbers over 0..modulus-1 without repeating one: neighbours in a real file are not neighbours in an index. */
 const scatter = (i, modulus, step) => (i * step) % modulus;
 
-function line(i) {
+/** One row of a lead file. */
+export function line(i) {
   const person = scatter(i, 10_000_019, 7_368_787);
   const first = FIRST[person % FIRST.length];
   const last = LAST[(person >> 4) % LAST.length];

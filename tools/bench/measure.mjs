@@ -9,12 +9,22 @@ import { Failure, say } from '../lib/project.mjs';
 import { countLeads, databaseVersion, runBaseline, settle } from './baseline.mjs';
 import { writeLeadFile } from './lead-file.mjs';
 import { guarded } from './guard.mjs';
+import { large } from './large.mjs';
 import { lists } from './lists.mjs';
 import { openPlace } from './place.mjs';
 import { plans } from './plan.mjs';
 import { Program } from './program.mjs';
 import { reads } from './read.mjs';
-import { listsTable, machine, memoryTable, plansTable, readTable, speedTable, writeReport } from './report.mjs';
+import {
+  largeTable,
+  listsTable,
+  machine,
+  memoryTable,
+  plansTable,
+  readTable,
+  speedTable,
+  writeReport,
+} from './report.mjs';
 
 /** How often the state of an import is asked for, in milliseconds. */
 const POLL = 50;
@@ -29,12 +39,13 @@ const SECTIONS = {
   lists: [lists, listsTable],
   plan: [plans, plansTable],
   memory: [memory, memoryTable],
+  large: [large, largeTable],
 };
 
 /** Measures what was asked for, prints it and, if told so, writes it down. */
 export async function measure(options) {
   const files = mkdtempSync(join(tmpdir(), 'muster-bench-files-'));
-  const only = ['memory', 'read', 'lists', 'plan'].find((name) => options[name]);
+  const only = ['memory', 'read', 'lists', 'plan', 'large'].find((name) => options[name]);
   try {
     for (const section of only ? [only] : ['speed', 'read']) {
       const [measured, tableOf] = SECTIONS[section];

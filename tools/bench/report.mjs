@@ -175,6 +175,30 @@ export function memoryTable(results) {
   return table(['profile', 'store', 'process', 'rows', 'peak resident memory', 'import took'], lines);
 }
 
+export function largeTable(results) {
+  const lines = results.map(({ profile, version, storage, rows, bytes, seconds: time, phases, peaks }) => [
+    profile,
+    `${version}, ${storage}`,
+    `${(bytes / 1e9).toFixed(2)} GB`,
+    thousands(rows),
+    `${time.toFixed(0)} s (${Object.values(phases)
+      .map((phase) => phase.toFixed(0))
+      .join(' + ')})`,
+    megabytes(peaks.api),
+    profile === 'embedded' ? '–' : megabytes(peaks.worker),
+  ]);
+  const head = [
+    'profile',
+    'store',
+    'file',
+    'rows',
+    'took (upload + analysis + import)',
+    'peak memory',
+    'of the worker',
+  ];
+  return table(head, lines);
+}
+
 /** One line on where this was measured. @param {number} load the load average before the first run */
 export function machine(results, load) {
   const [{ model }] = cpus();

@@ -8,6 +8,7 @@ import { ImportsHttpModule } from '@muster/features/imports/imports.module';
 import { LeadsHttpModule } from '@muster/features/leads/leads.module';
 import { Config } from '@muster/platform/config/config';
 import { HealthModule } from '@muster/platform/health/health.module';
+import { UploadsHttpModule } from '@muster/platform/storage/storage.module';
 import { PlatformModule } from '../../shared/platform.module';
 import { WorkerModule } from '../../worker/src/worker.module';
 
@@ -20,6 +21,7 @@ export class AppModule {
       imports: [
         PlatformModule.with(config),
         HealthModule,
+        UploadsHttpModule,
         AuditHttpModule,
         AuthHttpModule,
         CustomFieldsHttpModule,

@@ -99,6 +99,10 @@ describe('the audit log', () => {
     const answer = await call(method, `/teams/${id}`, after);
     return { answer, action: 'team.updated', subjectId: id, before: { name }, after };
   };
+  const beginUpload = (content: string) => {
+    const file = { fileName: 'people.csv', size: content.length, target: 'leads' };
+    return call('POST', '/imports/uploads', { ...file, autoStart: false });
+  };
   const uploaded = (path: string, fields: Record<string, string>) => async (): Promise<Done> => {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.set(name, value);
@@ -176,6 +180,22 @@ describe('the audit log', () => {
       const after = expect.objectContaining({ status: 'importing', target: 'leads', totalRows: 1, excludedRows: 0 });
       return { answer, action: 'import.started', subjectId: id, before: { status }, after };
     },
+    'POST /imports/uploads': async () => {
+      const content = csv();
+      const answer = await beginUpload(content);
+      const { options } = (await call('GET', `/imports/${answer.body.id}`)).body;
+      const file = { fileName: 'people.csv', fileSize: content.length, options, autoStart: false };
+      const after = { status: 'awaiting_upload', target: 'leads', ...file };
+      return { answer, action: 'import.upload-begun', subjectId: answer.body.id, before: null, after };
+    },
+    'POST /imports/{id}/analyze': async () => {
+      const content = csv();
+      const { id, uploadUrl } = (await beginUpload(content)).body;
+      await fetch(uploadUrl, { method: 'PUT', body: content });
+      const answer = await call('POST', `/imports/${id}/analyze`, {});
+      const [before, after] = [{ status: 'awaiting_upload' }, { status: 'analyzing' }];
+      return { answer, action: 'import.uploaded', subjectId: id, before, after };
+    },
     'POST /imports/{id}/cancel': async () => {
       const { id, status } = await server.import(csv(), held);
       const answer = await call('POST', `/imports/${id}/cancel`);
@@ -196,6 +216,8 @@ describe('the audit log', () => {
       return { answer, action: 'import.replay-requested', subjectId: id, before: null, after };
     },
   };
+  /** Routes that only tell. */
+  const NOT_WRITING = /^POST \/imports\/\{id\}\/parts$/;
   /** Routes of other nouns below these; the tests of those nouns look at their entries. */
   const ELSEWHERE = /^\S+ \/(leads|customers)\/(fields|merges|\{id\}\/(merge|convert)$)/;
 
@@ -212,7 +234,9 @@ describe('the audit log', () => {
       return writing.map((method) => `${method.toUpperCase()} ${short}`);
     });
     expect(routes.length).toBeGreaterThan(15);
-    expect(routes.filter((route) => !(route in ROUTES) && !ELSEWHERE.test(route))).toEqual([]);
+    expect(routes.filter((route) => !(route in ROUTES) && !ELSEWHERE.test(route) && !NOT_WRITING.test(route))).toEqual(
+      [],
+    );
   });
 
   it.each(Object.keys(ROUTES))('has one entry of %s', async (route) => {

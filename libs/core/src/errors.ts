@@ -45,6 +45,9 @@ export const forbidden = (message = 'Your role does not allow this.') =>
 export const conflict = (code: string, message: string, errors?: FieldError[]) =>
   new ProblemError('user', 409, code, message, errors);
 
+/** What was here and is not kept any more. */
+export const gone = (code: string, message: string) => new ProblemError('user', 410, code, message);
+
 export const tooLarge = (code: string, message: string) => new ProblemError('user', 413, code, message);
 
 export const unsupportedType = (code: string, message: string) => new ProblemError('user', 415, code, message);

@@ -144,6 +144,9 @@ export async function openTestImports() {
       },
       ...{
         leasedUntil: null,
+        waitingCode: null,
+        waitingUntil: null,
+        filesExpiredAt: null,
         requestId: null,
         createdBy: manager.userId,
         createdAt: now,

@@ -119,7 +119,16 @@ const IMPORT: Omit<Import, 'id' | 'createdBy'> = {
   ...{ target: 'leads', status: 'completed', fileName: 'f.csv', fileSize: 1, fileHash: 'x', fileKey: 'k' },
   ...{ stagedKey: null, options: { duplicates: 'reject', defaultRegion: 'US', tags: [], keepUnmapped: false } },
   ...{ autoStart: true, mapping: null, analysis: null, totalRows: 0, recordBase: null, error: null, attempts: 0 },
-  ...{ token: 0, leasedUntil: null, requestId: null, createdAt: new Date(), startedAt: new Date() },
+  ...{
+    token: 0,
+    leasedUntil: null,
+    waitingCode: null,
+    waitingUntil: null,
+    filesExpiredAt: null,
+    requestId: null,
+    createdAt: new Date(),
+    startedAt: new Date(),
+  },
   finishedAt: new Date(),
 };
 

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { hash } from '@node-rs/argon2';
 import type { Role } from '@muster/core/permissions';
 import type { AuditEntry } from '@muster/features/audit/audit.entity';
@@ -27,6 +28,9 @@ export interface Credentials {
   person: Person;
   token: string | null;
 }
+
+/** A file that has been uploaded, in the file store. */
+const UPLOADED = { key: 'uploads/matrix', text: 'Name,Email\nAda,ada@example.com\n' };
 
 /** The people of the matrix, in two teams, and the records that they call for. */
 export class Cast {
@@ -59,6 +63,7 @@ export class Cast {
         ['Bob', 'nobody'],
       ],
     );
+    await world.store(UPLOADED.key, (path) => writeFile(path, UPLOADED.text));
     return new Cast(world, people, teams, file, passwordHash);
   }
 
@@ -192,6 +197,8 @@ export class Cast {
       case 'import':
       case 'openImport':
         return made(...this.import(kind, id, subject === 'import'));
+      case 'awaitingImport':
+        return made(...this.awaitingImport(kind, id));
       case 'savedMapping': {
         const names = { name: `Mapping ${id}`, nameKey: `mapping ${id}`, headerHash: 'a'.repeat(64) };
         const mapping = { Name: 'name', Email: 'email' };
@@ -321,6 +328,25 @@ export class Cast {
     return [
       ['imports', work],
       ['import_plans', plan],
+    ];
+  }
+
+  private awaitingImport(kind: string, id: number): [string, object][] {
+    const file = { fileKey: UPLOADED.key, fileSize: UPLOADED.text.length, fileHash: null };
+    const open = {
+      status: 'awaiting_upload',
+      stagedKey: null,
+      analysis: null,
+      totalRows: null,
+      recordBase: null,
+    } as const;
+    const times = { mapping: null, autoStart: false, startedAt: null, finishedAt: null };
+    const values = { id, createdBy: this.makers()[kind].id, ...file, ...open, ...times };
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const upload = { ...{ id, key: UPLOADED.key, uploadId: null, opened: true, partSize: file.fileSize }, expiresAt };
+    return [
+      ['imports', importRow(this.world, this.file, values)],
+      ['import_uploads', { ...upload, sha256: null, completedAt: null }],
     ];
   }
 

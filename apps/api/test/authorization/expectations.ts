@@ -88,6 +88,7 @@ export const TARGETS = {
   customerMerge: MERGE,
   import: IMPORT, // completed
   openImport: IMPORT, // waits in `ready`
+  awaitingImport: IMPORT, // waits for its file, which is there
   savedMapping: IMPORT,
   group: {
     own: ['manager'], // of the team
@@ -190,6 +191,7 @@ const label: Body = ({ n }) => ({ label: `Field ${n}` });
 const target: Body = () => ({ target: 'leads' });
 const mapping = () => ({ mapping: { Name: 'name', Email: 'email' } });
 const savedMapping: Body = ({ n }) => ({ name: `Mapping ${n}`, target: 'leads', ...mapping() });
+const upload: Body = () => ({ fileName: 'people.csv', size: 100, target: 'leads' });
 const nothing: Body = () => ({});
 
 // prettier-ignore
@@ -254,6 +256,9 @@ export const ROUTES: Record<string, Expectation> = {
   'POST /imports/:id/plan':        one('openImport', 200, 'imports:write', MANAGED, nothing),
   'GET /imports/:id/plan':         one('openImport', 200, 'imports:read', MANAGED),
   'POST /imports/:id/start':       one('openImport', 202, 'imports:write', MANAGED, nothing),
+  'POST /imports/uploads':         act(201, 'imports:write', MANAGED, upload),
+  'POST /imports/:id/parts':       one('awaitingImport', 200, 'imports:write', MANAGED, nothing),
+  'POST /imports/:id/analyze':     one('awaitingImport', 202, 'imports:write', MANAGED, nothing),
   'POST /imports/:id/cancel':      one('openImport', 202, 'imports:write', MANAGED),
   'POST /imports/:id/undo':        one('import', 202, 'imports:write', MANAGED),
   'GET /imports/:id/undo':         one('import', 200, 'imports:read', MANAGED),
@@ -300,6 +305,7 @@ export const ROUTES: Record<string, Expectation> = {
   'GET /audit-log':           list('auditEntry', 'audit:read', ADMINS),
   'GET /audit-log/:id':       one('auditEntry', 200, 'audit:read', ADMINS),
 
+  'PUT /files/uploads/:name/:part': open(422), // the address is the permission, and this one is not signed
   'GET /health/live':        open(200),
   'GET /health/ready':       open(200),
   'GET /metrics':            open(200),
@@ -332,6 +338,11 @@ export interface Outcome {
 }
 const FORBIDDEN: Outcome = { status: 403, code: 'forbidden' };
 const NOT_FOUND: Outcome = { status: 404, code: 'not-found' };
+/** What a route that is open to anyone answers to a call that is for nobody. */
+const REFUSED_TO_ALL: Record<number, typeof NOT_FOUND> = {
+  404: NOT_FOUND,
+  422: { status: 422, code: 'validation-failed' },
+};
 
 /** The kinds of targets that a route is called with; null where it has none. */
 export const targetsOf = ({ kind, subject }: Expectation): (string | null)[] =>
@@ -340,7 +351,7 @@ export const targetsOf = ({ kind, subject }: Expectation): (string | null)[] =>
 /** What {@link ROUTES} says about one call. */
 export function expected(route: Expectation, caller: CallerName, kind: string | null): Outcome {
   const allowed: Outcome = { status: route.status, code: null };
-  if (route.kind === 'open') return route.status === 404 ? NOT_FOUND : allowed;
+  if (route.kind === 'open') return REFUSED_TO_ALL[route.status] ?? allowed;
   if (caller in SIGNED_OUT) return { status: 401, code: SIGNED_OUT[caller as keyof typeof SIGNED_OUT] };
   const permission = route.permission!;
   if (caller === 'keyWithout' && !ALWAYS_BY_KEY.includes(permission)) return FORBIDDEN;

@@ -61,6 +61,7 @@ export function importRow(world: World, file: StagedFile, values: Partial<Import
     options: { duplicates: 'reject', defaultRegion: 'US', tags: [], keepUnmapped: false },
     analysis: { columns, encoding: 'utf-8', delimiter: ',', warnings: [], duplicateRows: 0, missing: [] },
     ...{ totalRows: file.rows.length, recordBase: 1, error: null, attempts: 0, token: 0, leasedUntil: null },
+    ...{ waitingCode: null, waitingUntil: null, filesExpiredAt: null },
     ...{ requestId: null, createdAt: at, startedAt: at, finishedAt: at },
     ...values,
   };

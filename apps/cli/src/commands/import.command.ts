@@ -11,16 +11,15 @@ import { Principal } from '@muster/core/principal';
 import { AdminBootstrap } from '@muster/features/auth/auth.admin';
 import { AuthService } from '@muster/features/auth/auth.service';
 import { ImportView } from '@muster/features/imports/imports.dto';
-import { DUPLICATE_POLICIES, IMPORT_TARGETS, OUTCOMES } from '@muster/features/imports/imports.entity';
-import { readRequest, readRunOptions } from '@muster/features/imports/imports.options';
+import { DUPLICATE_POLICIES, IMPORT_TARGETS, OUTCOMES, ImportTarget } from '@muster/features/imports/imports.entity';
+import { readRequest, ImportRequest } from '@muster/features/imports/imports.options';
 import { ImportsPlanningService } from '@muster/features/imports/imports.planning.service';
 import { ImportsRowsService } from '@muster/features/imports/imports.rows.service';
 import { ImportsService } from '@muster/features/imports/imports.service';
-import { RunOptionsInput } from '@muster/features/imports/imports.steps.dto';
 import { Config } from '@muster/platform/config/config';
 import { LocalFiles } from '@muster/platform/storage/local-files';
-import { checkObject } from '@muster/platform/http/validation';
 import { inApplication } from '../context';
+import { uploadFile } from '../upload';
 
 interface Flags {
   target: string;
@@ -67,17 +66,15 @@ async function importFile(app: INestApplicationContext, config: Config, file: st
   try {
     await announceAdmin(app);
     const caller = await app.get(AuthService, { strict: false }).systemPrincipal();
-    const { target, options, mapping, duplicates, matchOn, plan = false } = flags;
+    const { target, mapping, plan = false } = flags;
+    const options = optionsOf(flags);
     const fields = { target, ...(options ? { options } : {}), ...(mapping ? { mapping } : {}) };
     const request = readRequest({ ...fields, autoStart: String(!plan) }, config.defaultRegion);
-    const named = readRunOptions(checkObject(RunOptionsInput, { duplicates, matchOn }));
-    Object.assign(request.options, named);
-    const received = await app
-      .get(LocalFiles, { strict: false })
-      .receive(createReadStream(file), config.imports.maxBytes, () =>
-        tooLarge('file-too-large', `The file is larger than IMPORT_MAX_BYTES (${config.imports.maxBytes} bytes).`),
-      );
-    const { id } = await imports.create(caller, { ...received, fileName: basename(file) }, request);
+    const { size } = statSync(file);
+    const id =
+      size > config.imports.maxDirectBytes
+        ? await sendInSteps(app, caller, file, size, { ...fields, autoStart: !plan })
+        : await sendAtOnce(app, caller, file, request);
     const done = await follow(imports, caller, id);
     if (plan && done.status === 'ready' && done.missing.length === 0) return await showPlan(app, caller, id);
     return await summarize(app, caller, done, flags.rejected ?? `${file}.rejected.csv`);
@@ -116,6 +113,51 @@ async function showPlan(app: INestApplicationContext, caller: Principal, id: num
     );
   }
   return view.status === 'ready' ? 0 : 1;
+}
+
+/** The options as the API takes them, as JSON; those that have a flag of their own win. */
+function optionsOf({ options, duplicates, matchOn }: Flags): string | undefined {
+  const named = { ...(duplicates ? { duplicates } : {}), ...(matchOn ? { matchOn } : {}) };
+  if (Object.keys(named).length === 0) return options;
+  try {
+    return JSON.stringify({ ...(JSON.parse(options ?? '{}') as object), ...named });
+  } catch {
+    return options; // whoever reads it says what is wrong
+  }
+}
+
+async function sendAtOnce(app: INestApplicationContext, caller: Principal, file: string, request: ImportRequest) {
+  const received = await app
+    .get(LocalFiles, { strict: false })
+    .receive(createReadStream(file), Number.MAX_SAFE_INTEGER, () =>
+      tooLarge('file-too-large', 'The file is too large.'),
+    );
+  const imports = app.get(ImportsService, { strict: false });
+  return (await imports.create(caller, { ...received, fileName: basename(file) }, request)).id;
+}
+
+/** Large files go to the file store in parts, with a progress bar of their own. @param fields checked */
+async function sendInSteps(
+  app: INestApplicationContext,
+  caller: Principal,
+  file: string,
+  size: number,
+  { target, options, mapping, autoStart }: { target: string; options?: string; mapping?: string; autoStart: boolean },
+): Promise<number> {
+  const given = (text: string | undefined) => (text === undefined ? undefined : (JSON.parse(text) as object));
+  const input = { target: target as ImportTarget, options: given(options), mapping: given(mapping), autoStart };
+  const bar = new SingleBar(
+    { format: '{bar} {percentage}% | {value}/{total} bytes sent', hideCursor: true, noTTYOutput: false },
+    Presets.shades_classic,
+  );
+  bar.start(size, 0);
+  try {
+    return await uploadFile(app, caller, file, { ...input, fileName: basename(file), size }, (sent) =>
+      bar.update(sent),
+    );
+  } finally {
+    bar.stop();
+  }
 }
 
 async function announceAdmin(app: INestApplicationContext): Promise<void> {

@@ -2,6 +2,7 @@ import { Module, OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
 import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
+import { tokenSecrets } from '@muster/platform/config/secrets';
 import { Loop } from '@muster/platform/observability/loop';
 import { AuditModule } from '../audit/audit.module';
 import { AccessGuard } from './access.guard';
@@ -13,7 +14,6 @@ import { AuthController } from './auth.controller';
 import { SessionCookies } from './auth.cookies';
 import { Passwords } from './auth.passwords';
 import { AuthRepository } from './auth.repository';
-import { tokenSecrets } from './auth.secrets';
 import { AuthService } from './auth.service';
 import { Tokens } from './auth.tokens';
 import { TeamsController } from './teams.controller';

@@ -1,8 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { TARGET_FIELDS } from '@muster/core/contact/fields';
 import { suggestMapping } from '@muster/core/contact/header-match';
+import { ProblemError } from '@muster/core/errors';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { RecordIds } from '@muster/platform/database/record-ids';
@@ -11,6 +14,7 @@ import { failPoint } from '@muster/platform/observability/fail-points';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { type Storage, STORAGE } from '@muster/platform/storage/storage';
+import { sniffFile } from '@muster/platform/tabular/sniff';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { stageCsv, type StagedCsv } from '@muster/platform/tabular/staging';
 import { TabularError } from '@muster/platform/tabular/tabular-error';
@@ -19,6 +23,7 @@ import { AuditService } from '../audit/audit.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { customTargets, suggestCustomFields } from './imports.custom-fields';
 import { ImportMappingsService } from './import-mappings.service';
+import { checkContent } from './imports.content';
 import { Analysis, Import, ImportTarget } from './imports.entity';
 import { importStarted } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
@@ -27,9 +32,11 @@ import { missingTargets } from './imports.mapping';
 import { resolvesRows } from './imports.match';
 import { identityKeys, ImportPlans, mappedColumns, planChunks } from './imports.plans';
 import { ClaimedImport, ImportsRepository } from './imports.repository';
+import { ImportUploadsRepository } from './imports.uploads.repository';
 
 /** How much of the file one chunk may hold on average, in bytes: a worker has a few chunks in memory. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
+const READ_AT_ONCE = 1024 * 1024;
 
 type Staged = StagedCsv | StagedWorkbook;
 
@@ -60,11 +67,13 @@ export class ImportsAnalyzeService {
     private readonly finisher: ImportsFinishService,
     private readonly customFields: CustomFieldsService,
     private readonly mappings: ImportMappingsService,
+    private readonly uploads: ImportUploadsRepository,
   ) {}
 
   /** Stages and profiles the file; starts the import when it may and the mapping is complete. @throws {ImportRefused} */
   async analyze(claim: ClaimedImport, work: Import, signal: AbortSignal): Promise<void> {
     const source = await this.files.copyOf(work.fileKey);
+    if (work.fileHash === null) await this.checkUpload(claim, work, source);
     const parquet = await this.files.temporaryPath('.parquet');
     try {
       const staged = await this.stage(source, parquet, work, signal);
@@ -73,7 +82,7 @@ export class ImportsAnalyzeService {
       await this.storage.moveIn(stagedKey, parquet);
       failPoint('import.staged');
       const start = work.autoStart && analysis.missing.length === 0;
-      await this.transactions.run(async (tx) => {
+      const settled = await this.transactions.run(async (tx) => {
         const settled = await this.repository.settleImport(tx, claim, {
           status: start ? 'importing' : 'ready',
           startedAt: start ? new Date() : null,
@@ -83,17 +92,38 @@ export class ImportsAnalyzeService {
           totalRows: staged.totalRows,
         });
         if (settled && start) await this.sayStarted(tx, { ...work, mapping, totalRows: staged.totalRows });
+        return settled;
       });
+      if (!settled) await this.storage.delete(stagedKey);
+      // From here on only the staged table is read.
+      await this.files.forget(work.fileKey);
     } finally {
       await rm(parquet, { force: true });
     }
+  }
+
+  /** What could not be told before the file was here: its hash, and whether a workbook is one. @throws {ImportRefused} */
+  private async checkUpload(claim: ClaimedImport, work: Import, source: string): Promise<void> {
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(source, { highWaterMark: READ_AT_ONCE }), hash);
+    const fileHash = hash.digest('hex');
+    await this.transactions.run((tx) => this.repository.keepHash(tx, claim, fileHash));
+    const announced = (await this.uploads.find(work.id))?.sha256;
+    if (announced && announced !== fileHash) {
+      throw new ImportRefused('upload-checksum-mismatch', `The file has the SHA-256 ${fileHash}, not ${announced}.`);
+    }
+    await checkContent(source, work.options.sheet).catch((error: unknown) => {
+      throw error instanceof ProblemError && error.kind === 'user'
+        ? new ImportRefused(error.code, error.message)
+        : error;
+    });
   }
 
   private async stage(source: string, parquet: string, work: Import, signal: AbortSignal): Promise<Staged> {
     const { options } = work;
     const { maxRows } = this.config.imports;
     try {
-      if (work.fileKey.endsWith('.xlsx')) {
+      if ((await sniffFile(source)).kind === 'zip') {
         return await stageWorkbook(source, parquet, { sheet: options.sheet, maxRows, signal });
       }
       return await stageCsv(source, parquet, {

@@ -2,8 +2,14 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { Allow, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
-import { IMPORT_STATUSES, IMPORT_TARGETS, OUTCOMES } from './imports.entity';
-import type { ImportStatus, ImportTarget, Outcome } from './imports.entity';
+import {
+  IMPORT_STATUSES,
+  IMPORT_TARGETS,
+  OUTCOMES,
+  type ImportStatus,
+  type ImportTarget,
+  type Outcome,
+} from './imports.entity';
 import { RunOptionsInput } from './imports.steps.dto';
 import { EmissionView } from './imports.undo.dto';
 
@@ -91,6 +97,11 @@ export class ImportError {
   line?: number;
 }
 
+export class ImportWaiting {
+  /** `storage-full`: there is no room on the disk, in the file store or in the database. */
+  code: string;
+}
+
 export class ImportView {
   id: number;
   target: ImportTarget;
@@ -98,8 +109,8 @@ export class ImportView {
   fileName: string;
   /** Bytes. */
   fileSize: number;
-  /** SHA-256 of the file, hex. */
-  fileHash: string;
+  /** SHA-256 of the file, hex; null until an upload in steps has been read. */
+  fileHash: string | null;
   /** Column name to target; null until the file is analyzed. */
   mapping: Record<string, string | null> | null;
   /** Required targets that no column is mapped to: why an import waits in `ready`. */
@@ -111,6 +122,8 @@ export class ImportView {
   /** The last events of its records, each by itself, on their way; null when none were asked for. */
   @ApiProperty({ type: EmissionView, nullable: true })
   emission: EmissionView | null;
+  /** What stands in the way of an import that will go on by itself; null when nothing does. */
+  waiting: ImportWaiting | null;
   createdBy: number;
   createdAt: Date;
   startedAt: Date | null;
@@ -132,8 +145,8 @@ export class LedgerRowView {
   /** The record that the row made; the one that it met, if the caller may read that. */
   recordId?: number;
   errors: RowErrorView[];
-  /** The row's cells by column, as they stood in the file. */
-  values: Record<string, string | null>;
+  /** The row's cells by column, as they stood in the file; absent when its files are not kept any more. */
+  values?: Record<string, string | null>;
 }
 
 export class ImportPage {
@@ -146,8 +159,19 @@ export class LedgerPage {
   meta: PageMetaDto;
 }
 
+/** One of several files of a form. */
+export class FileAccepted {
+  /** Absent when the file was refused. */
+  id?: number;
+  @ApiProperty({ enum: [...IMPORT_STATUSES, 'refused'] })
+  status: ImportStatus | 'refused';
+  fileName: string;
+  /** Why it was refused. */
+  error?: ImportError;
+}
+
 export class ImportsAccepted {
-  imports: ImportAccepted[];
+  imports: FileAccepted[];
 }
 
 export class ColumnView {

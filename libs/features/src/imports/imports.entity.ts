@@ -5,6 +5,7 @@ export const IMPORT_TARGETS = ['leads', 'customers'] as const;
 export type ImportTarget = (typeof IMPORT_TARGETS)[number];
 
 export const IMPORT_STATUSES = [
+  'awaiting_upload',
   'analyzing',
   'ready',
   'importing',
@@ -95,8 +96,8 @@ export interface Import {
   status: ImportStatus;
   fileName: string;
   fileSize: number;
-  /** SHA-256 of the uploaded bytes, hex. */
-  fileHash: string;
+  /** SHA-256 of the uploaded bytes, hex; null until an upload in steps has been read. */
+  fileHash: string | null;
   fileKey: string;
   /** The staged table; null until analyzed. */
   stagedKey: string | null;
@@ -113,6 +114,11 @@ export interface Import {
   attempts: number;
   token: number;
   leasedUntil: Date | null;
+  /** What the work waits for, and when it is tried again at the latest; later this says nothing any more. */
+  waitingCode: string | null;
+  waitingUntil: Date | null;
+  /** Since when its files are not kept any more: the uploaded one and the staged table are deleted, or about to be. */
+  filesExpiredAt: Date | null;
   requestId: string | null;
   createdBy: number;
   createdAt: Date;
@@ -129,7 +135,7 @@ export const importTable: TableDefinition = {
     status: column.text(20),
     fileName: column.text(255),
     fileSize: column.integer(),
-    fileHash: column.text(64),
+    fileHash: column.text(64, { nullable: true }),
     fileKey: column.text(255),
     stagedKey: column.text(255, { nullable: true }),
     options: column.json(),
@@ -142,6 +148,9 @@ export const importTable: TableDefinition = {
     attempts: column.integer(),
     token: column.integer(),
     leasedUntil: column.time({ nullable: true }),
+    waitingCode: column.text(50, { nullable: true }),
+    waitingUntil: column.time({ nullable: true }),
+    filesExpiredAt: column.time({ nullable: true }),
     requestId: column.text(100, { nullable: true }),
     createdBy: column.id(),
     createdAt: column.time(),
@@ -363,11 +372,47 @@ export const importPlanTable: TableDefinition = {
   ],
 };
 
+/** How the file of an import arrives that is uploaded in steps. The row outlives its addresses, and is gone with what they left. */
+export interface ImportUpload {
+  /** The import's. */
+  id: number;
+  key: string;
+  /** What the file store calls it, where it does. */
+  uploadId: string | null;
+  /** Whether the file store knows of it. */
+  opened: boolean;
+  /** Bytes. */
+  partSize: number;
+  /** SHA-256 that the client announced, hex. */
+  sha256: string | null;
+  /** No address is good after this, and an import that still waits for its file has failed. */
+  expiresAt: Date;
+  /** When the file was found whole. */
+  completedAt: Date | null;
+}
+
+export const importUploadTable: TableDefinition = {
+  name: 'import_uploads',
+  key: ['id'],
+  columns: {
+    id: column.id(),
+    key: column.text(255),
+    uploadId: column.text(1024, { nullable: true }),
+    opened: column.boolean(),
+    partSize: column.integer(),
+    sha256: column.text(64, { nullable: true }),
+    expiresAt: column.time(),
+    completedAt: column.time({ nullable: true }),
+  },
+  indexes: [{ name: 'ix_import_uploads_expires', columns: ['expiresAt'] }],
+};
+
 export const importTables = [
   importTable,
   importPlanTable,
   importChunkTable,
   importLedgerTable,
   importChangeTable,
+  importUploadTable,
   savedMappingTable,
 ];

@@ -9,6 +9,17 @@ export const importCreated = defineEvent('import.created', 'A file was received 
   target,
 });
 
+export const importUploadBegun = defineEvent('import.upload-begun', 'An import was made whose file is still to come.', {
+  importId,
+  target,
+});
+
+export const importFilesExpired = defineEvent(
+  'import.files-expired',
+  'The uploaded file of an ended import and its staged rows are not kept any more; its ledger stays.',
+  { importId, target },
+);
+
 export const importStarted = defineEvent('import.started', 'The rows may be imported: its chunks can be planned.', {
   importId,
   target,

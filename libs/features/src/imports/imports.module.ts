@@ -37,7 +37,12 @@ import { ImportsUndoController } from './imports.undo.controller';
 import { UndoLedger, UndoRepository } from './imports.undo.repository';
 import { ImportsUndoRunService } from './imports.undo.run.service';
 import { ImportsUndoService } from './imports.undo.service';
+import { ImportsSweep } from './imports.sweep';
 import { ImportsUpload } from './imports.upload';
+import { ImportUploadsController } from './imports.uploads.controller';
+import { ImportUploadsRepository } from './imports.uploads.repository';
+import { ImportUploadsService } from './imports.uploads.service';
+import { ImportWaits } from './imports.waits';
 import { ImportsWorker } from './imports.worker';
 
 @Module({
@@ -57,6 +62,9 @@ import { ImportsWorker } from './imports.worker';
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportUploadsRepository,
+    ImportUploadsService,
+    ImportWaits,
     ImportsStepsService,
     ImportsUndoService,
     UndoLedger,
@@ -76,6 +84,9 @@ import { ImportsWorker } from './imports.worker';
     ImportsRepository,
     ImportsRowsService,
     ImportsService,
+    ImportUploadsRepository,
+    ImportUploadsService,
+    ImportWaits,
     ImportsStepsService,
     ImportsUndoService,
     UndoLedger,
@@ -87,7 +98,13 @@ export class ImportsModule {}
 @Module({
   imports: [AuditModule, AuthModule, CustomFieldsModule, ImportsModule],
   providers: [ImportsPreviewScanService, ImportsPreviewService, ImportsStreamService, ImportsUpload],
-  controllers: [ImportsController, ImportsUndoController, CsvController, ImportMappingsController],
+  controllers: [
+    ImportUploadsController,
+    ImportsController,
+    ImportsUndoController,
+    CsvController,
+    ImportMappingsController,
+  ],
 })
 export class ImportsHttpModule {}
 
@@ -99,10 +116,11 @@ export class ImportsHttpModule {}
     ImportsDryRunService,
     ImportsEmitWorker,
     ImportsRunService,
+    ImportsSweep,
     ImportsUndoRunService,
     ImportsWorker,
     ImportsHandlers,
   ],
-  exports: [ImportsWorker],
+  exports: [ImportsSweep, ImportsWorker],
 })
 export class ImportsWorkerModule {}

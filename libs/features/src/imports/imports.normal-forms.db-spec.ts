@@ -124,7 +124,17 @@ describe.each(['leads', 'customers'] as const)('equal e-mails and phones of %s, 
       ...{ target: noun, status: 'importing', fileName: 'f.csv', fileSize: 1, fileHash: 'x', fileKey: 'k' },
       ...{ stagedKey: 's', autoStart: true, mapping: {}, analysis: null, totalRows: values.length, recordBase: null },
       options: { duplicates: 'reject', defaultRegion: 'US', tags: [], keepUnmapped: false },
-      ...{ error: null, attempts: 0, token: 0, leasedUntil: null, requestId: null, createdBy: manager.userId },
+      ...{
+        error: null,
+        attempts: 0,
+        token: 0,
+        leasedUntil: null,
+        waitingCode: null,
+        waitingUntil: null,
+        filesExpiredAt: null,
+        requestId: null,
+        createdBy: manager.userId,
+      },
       ...{ createdAt: now, startedAt: now, finishedAt: null },
     };
     const id = await services.transactions.run(async (tx) => {

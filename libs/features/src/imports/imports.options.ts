@@ -22,12 +22,31 @@ const refused = (field: string, code: string, message: string) =>
 /** Checks the fields of an upload. @throws 422 `validation-failed` that names what is wrong */
 export function readRequest(fields: Record<string, string>, defaultRegion: string): ImportRequest {
   const { target, options, mapping, autoStart } = checkObject(CreateImportFields, fields);
+  const given = {
+    ...(options === undefined ? {} : { options: parseJson('options', options) }),
+    ...(mapping === undefined ? {} : { mapping: parseJson('mapping', mapping) }),
+  };
+  return toRequest({ target, ...given, autoStart: autoStart !== 'false' }, defaultRegion);
+}
+
+/** What was asked for in JSON. @throws 422 `validation-failed` */
+export function toRequest(
+  { target, options = {}, mapping, autoStart = true }: GivenRequest,
+  defaultRegion: string,
+): ImportRequest {
   return {
     target,
-    options: readOptions(options === undefined ? {} : parseJson('options', options), defaultRegion),
-    mapping: mapping === undefined ? null : readMapping(target, parseJson('mapping', mapping)),
-    autoStart: autoStart !== 'false',
+    options: readOptions(options, defaultRegion),
+    mapping: mapping === undefined ? null : readMapping(target, mapping),
+    autoStart,
   };
+}
+
+interface GivenRequest {
+  target: CreateImportFields['target'];
+  options?: unknown;
+  mapping?: unknown;
+  autoStart?: boolean;
 }
 
 export function readOptions(given: unknown, defaultRegion: string): ImportOptions {

@@ -160,11 +160,29 @@ export class ImportsRepository {
     await tx.query('UPDATE imports SET leased_until = ? WHERE id = ? AND token = ?', [after(pause), id, token]);
   }
 
+  /** Gives a claim back for want of something outside that nobody can foresee the end of: it is no failed attempt. */
+  async deferImport(tx: Tx, { id, token }: ClaimedImport, pause: number): Promise<void> {
+    const values = [after(pause), id, token];
+    await tx.query('UPDATE imports SET leased_until = ?, attempts = 0 WHERE id = ? AND token = ?', values);
+  }
+
+  /** Says what an import waits for. @param time how long this is true at most, in milliseconds */
+  async sayWaiting(tx: Tx, id: number, code: string, time: number): Promise<void> {
+    await tx.query('UPDATE imports SET waiting_code = ?, waiting_until = ? WHERE id = ?', [code, after(time), id]);
+  }
+
+  async keepHash(tx: Tx, { id, token }: ClaimedImport, fileHash: string): Promise<void> {
+    await tx.query('UPDATE imports SET file_hash = ? WHERE id = ? AND token = ?', [fileHash, id, token]);
+  }
+
   /** Writes the result of claimed work. @returns false when the claim was lost meanwhile, and nothing was written */
   async settleImport(tx: Tx, { id, token, status }: ClaimedImport, values: Partial<Import>): Promise<boolean> {
     const result = await tx.manager
       .getRepository<Import>('imports')
-      .update({ id, token, status }, { ...values, leasedUntil: null, attempts: 0 });
+      .update(
+        { id, token, status },
+        { ...values, leasedUntil: null, waitingUntil: null, waitingCode: null, attempts: 0 },
+      );
     return (result.affected ?? 0) > 0;
   }
 
@@ -305,7 +323,7 @@ export class ImportsRepository {
   }
 
   async end(tx: Tx, id: number, status: 'failed' | 'cancelled', error: ImportFailure | null): Promise<boolean> {
-    return this.moveStatus(tx, id, ['analyzing', 'ready', 'importing'], status, {
+    return this.moveStatus(tx, id, ['awaiting_upload', 'analyzing', 'ready', 'importing'], status, {
       error,
       finishedAt: new Date(),
       leasedUntil: null,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { escapeFormula } from '@muster/core/contact/text';
-import { conflict, FieldError, invalid } from '@muster/core/errors';
+import { conflict, FieldError, invalid, gone } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Principal } from '@muster/core/principal';
 import { LocalFiles } from '@muster/platform/storage/local-files';
@@ -57,16 +57,14 @@ export class ImportsRowsService {
 
   private async withValues(work: Import, rows: RowOutcome[]): Promise<LedgerRowView[]> {
     if (rows.length === 0) return [];
+    if (work.filesExpiredAt) return rows.map((row) => toRowView(row));
     const names = work.analysis!.columns.map(({ name }) => name);
     const staged = await this.open(work);
     try {
       const cells = await this.cellsOf(staged, rows, names.length);
-      return rows.map(({ row, outcome, recordId, errors }) => ({
-        row,
-        outcome,
-        ...(recordId === null ? {} : { recordId }),
-        errors: errors ?? [],
-        values: Object.fromEntries(names.map((name, index) => [name, cells.get(row)?.[index] ?? null])),
+      return rows.map((entry) => ({
+        ...toRowView(entry),
+        values: Object.fromEntries(names.map((name, index) => [name, cells.get(entry.row)?.[index] ?? null])),
       }));
     } finally {
       await staged.close();
@@ -92,11 +90,12 @@ export class ImportsRowsService {
   /**
    * The rejected rows as CSV: the file's own columns, then `_row` and `_errors`. Fixed and uploaded again it imports the rest.
    * Cells that a spreadsheet would take for a formula are escaped, and the import unescapes them.
-   * @throws 409 `import-not-analyzed` while there are no columns to show
+   * @throws 409 `import-not-analyzed` while there are no columns to show; 410 `import-files-expired` when the file is not kept any more
    */
   async rejectedCsv(principal: Principal, id: number): Promise<AsyncGenerator<string>> {
     const work = await this.imports.get(principal, id);
     if (!work.analysis) throw conflict('import-not-analyzed', 'The file has not been analyzed, so it has no rows yet.');
+    if (work.filesExpiredAt) throw gone('import-files-expired', 'The files of this import are not kept any more.');
     return this.csvOf(work, 'rejected');
   }
 
@@ -129,6 +128,12 @@ export class ImportsRowsService {
 }
 
 const withoutId = ({ existingId: _, ...error }: FieldError): FieldError => error;
+const toRowView = ({ row, outcome, recordId, errors }: RowOutcome): LedgerRowView => ({
+  row,
+  outcome,
+  ...(recordId === null ? {} : { recordId }),
+  errors: errors ?? [],
+});
 
 const QUOTED = /[",;\t\r\n]|^\s|\s$/;
 

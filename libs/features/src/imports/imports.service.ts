@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import { conflict, invalid, notFound, tooLarge, unsupportedType } from '@muster/core/errors';
+import { conflict, notFound } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Principal } from '@muster/core/principal';
 import { Transactions } from '@muster/platform/database/transactions';
@@ -9,12 +9,10 @@ import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { currentRequestId } from '@muster/platform/observability/request-context';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { type Storage, STORAGE } from '@muster/platform/storage/storage';
-import { sniffFile } from '@muster/platform/tabular/sniff';
-import { TabularError } from '@muster/platform/tabular/tabular-error';
-import { inspectWorkbook, refuseCompoundFile } from '@muster/platform/tabular/xlsx/inspect';
 import { AuditService } from '../audit/audit.service';
-import { AnalysisView, ImportView, ListImportsQuery } from './imports.dto';
-import { Import } from './imports.entity';
+import { checkContent } from './imports.content';
+import { AnalysisView, ImportView, ImportWaiting, ListImportsQuery } from './imports.dto';
+import { Import, ImportStatus } from './imports.entity';
 import { importCreated } from './imports.events';
 import { ImportsEmissionsService } from './imports.emissions.service';
 import { ImportsFinishService } from './imports.finish.service';
@@ -24,6 +22,7 @@ import { ImportsOptionsService } from './imports.options.service';
 import { visibleImports } from './imports.policy';
 import { ImportsRepository } from './imports.repository';
 import { EmissionView } from './imports.undo.dto';
+import { ImportWaits } from './imports.waits';
 
 /** A file that was received in full, in a temporary place. */
 export interface ReceivedFile {
@@ -50,6 +49,7 @@ export class ImportsService {
     private readonly options: ImportsOptionsService,
     private readonly finisher: ImportsFinishService,
     private readonly emissions: ImportsEmissionsService,
+    private readonly waits: ImportWaits,
   ) {}
 
   /**
@@ -61,7 +61,7 @@ export class ImportsService {
     let fileKey: string;
     try {
       await this.options.check(principal, request.target, request.options);
-      const kind = await this.checkContent(file, request.options.sheet);
+      const kind = await checkContent(file.path, request.options.sheet);
       fileKey = `uploads/${randomUUID()}.${kind}`;
       await this.storage.moveIn(fileKey, file.path);
     } finally {
@@ -85,6 +85,9 @@ export class ImportsService {
       attempts: 0,
       token: 0,
       leasedUntil: null,
+      waitingCode: null,
+      waitingUntil: null,
+      filesExpiredAt: null,
       requestId: currentRequestId(),
       createdBy: principal.userId,
       createdAt: new Date(),
@@ -116,29 +119,6 @@ export class ImportsService {
     }
   }
 
-  /** What the file is, by its content. */
-  private async checkContent(file: ReceivedFile, sheet?: string | number): Promise<'csv' | 'xlsx'> {
-    const { kind, detail } = await sniffFile(file.path);
-    switch (kind) {
-      case 'text':
-        return 'csv';
-      case 'empty':
-        throw invalid('import-empty', 'The file is empty.');
-      case 'binary':
-        throw unsupportedType(
-          'file-type-unsupported',
-          `This is not a text file${detail ? ` (${detail})` : ''}. Upload CSV, TSV or XLSX.`,
-        );
-      case 'compound':
-        throw refusal(await refuseCompoundFile(file.path));
-      case 'zip':
-        await inspectWorkbook(file.path, sheet).catch((error: unknown) => {
-          throw error instanceof TabularError ? refusal(error) : error;
-        });
-        return 'xlsx';
-    }
-  }
-
   /** @throws 404 */
   async get(principal: Principal, id: number): Promise<Import> {
     const work = await this.repository.findVisible(id, visibleImports(principal, 'imports:read'));
@@ -147,22 +127,28 @@ export class ImportsService {
   }
 
   async view(principal: Principal, id: number): Promise<ImportView> {
-    const work = await this.get(principal, id);
-    const emission = (await this.emissions.views([id])).get(id);
-    return toView(work, (await this.ledger.counts([id])).get(id), emission);
+    return this.viewOf(await this.get(principal, id));
+  }
+
+  private async viewOf(work: Import): Promise<ImportView> {
+    const [counts, emissions] = [await this.ledger.counts([work.id]), await this.emissions.views([work.id])];
+    return toView(work, counts.get(work.id), emissions.get(work.id), this.waits.codeOf(work.id));
   }
 
   /** An import as whoever may see it sees it; null when there is none. */
   async current(id: number): Promise<ImportView | null> {
     const work = await this.repository.find(id);
-    return work && toView(work, (await this.ledger.counts([id])).get(id));
+    return work && this.viewOf(work);
   }
 
   async list(principal: Principal, query: ListImportsQuery): Promise<Page<ImportView>> {
     const { data, meta } = await this.repository.list(visibleImports(principal, 'imports:read'), query);
     const ids = data.map(({ id }) => id);
     const [counts, emissions] = [await this.ledger.counts(ids), await this.emissions.views(ids)];
-    return { data: data.map((work) => toView(work, counts.get(work.id), emissions.get(work.id))), meta };
+    const views = data.map((work) =>
+      toView(work, counts.get(work.id), emissions.get(work.id), this.waits.codeOf(work.id)),
+    );
+    return { data: views, meta };
   }
 
   async analysis(principal: Principal, id: number): Promise<AnalysisView> {
@@ -180,20 +166,23 @@ export class ImportsService {
   }
 }
 
-function refusal({ code, message }: TabularError) {
-  if (code === 'file-type-unsupported' || code === 'file-encrypted' || code === 'file-macro') {
-    return unsupportedType(code, message);
-  }
-  return code === 'file-too-large' ? tooLarge(code, message) : invalid(code, message);
-}
-
-const cleanFileName = (name: string) =>
+export const cleanFileName = (name: string) =>
   (name.replaceAll('\\', '/').split('/').pop() ?? '').replace(/[\p{Cc}\p{Cf}]/gu, '').slice(0, 255) || 'upload.csv';
 
+const WORKED_ON: readonly ImportStatus[] = ['analyzing', 'importing'];
+
+function waitingOf({ status, waitingCode, waitingUntil }: Import, known: string | null): ImportWaiting | null {
+  if (!WORKED_ON.includes(status)) return null;
+  const code = known ?? (waitingUntil && waitingUntil.getTime() > Date.now() ? waitingCode : null);
+  return code === null ? null : { code };
+}
+
+/** @param waiting what this process knows of it: see {@link ImportWaits} */
 export function toView(
   work: Import,
   outcomes: OutcomeCounts = noCounts(),
   emission: EmissionView | null = null,
+  waiting: string | null = null,
 ): ImportView {
   const processed = sumOf(outcomes);
   const seconds = work.startedAt ? ((work.finishedAt ?? new Date()).getTime() - work.startedAt.getTime()) / 1000 : 0;
@@ -219,6 +208,7 @@ export function toView(
     },
     error: work.error,
     emission,
+    waiting: waitingOf(work, waiting),
     createdBy: work.createdBy,
     createdAt: work.createdAt,
     startedAt: work.startedAt,

@@ -1,16 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ApiBodyOptions } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { invalid } from '@muster/core/errors';
+import { invalid, ProblemError } from '@muster/core/errors';
 import { Principal } from '@muster/core/principal';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
-import { discard, receiveForm } from '@muster/platform/http/upload';
+import { discard, receiveForm, UploadedFile } from '@muster/platform/http/upload';
 import { LocalFiles } from '@muster/platform/storage/local-files';
-import { ImportAccepted, ImportsAccepted } from './imports.dto';
+import { FileAccepted, ImportAccepted, ImportsAccepted } from './imports.dto';
 import { ImportTarget } from './imports.entity';
-import { readRequest } from './imports.options';
-import { ImportsService } from './imports.service';
+import { ImportRequest, readRequest } from './imports.options';
+import { ImportsOptionsService } from './imports.options.service';
+import { cleanFileName, ImportsService } from './imports.service';
 
 /** The form of an upload, for the API's document. */
 export const uploadForm = (withTarget: boolean): ApiBodyOptions => ({
@@ -35,11 +36,15 @@ export const uploadForm = (withTarget: boolean): ApiBodyOptions => ({
   },
 });
 
+/** Refusals that are about the one file; others are about the request. */
+const OF_THE_FILE = [413, 415, 422];
+
 /** Receives the form of an upload and makes an import of each file. */
 @Injectable()
 export class ImportsUpload {
   constructor(
     private readonly imports: ImportsService,
+    private readonly options: ImportsOptionsService,
     private readonly files: LocalFiles,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -58,14 +63,30 @@ export class ImportsUpload {
         ]);
       }
       const wanted = readRequest(target ? { target, ...fields } : fields, this.config.defaultRegion);
-      const accepted: ImportAccepted[] = [];
-      for (const file of files) {
-        const { id, status } = await this.imports.create(caller, file, wanted);
-        accepted.push({ id, status });
-      }
-      return accepted.length === 1 ? accepted[0] : { imports: accepted };
+      if (files.length === 1) return await this.create(caller, files[0], wanted);
+      // What is wrong with the request is no fault of one file.
+      await this.options.check(caller, wanted.target, wanted.options);
+      const imports: FileAccepted[] = [];
+      for (const file of files) imports.push(await this.createOneOf(caller, file, wanted));
+      return { imports };
     } finally {
       await discard(files);
+    }
+  }
+
+  private async create(caller: Principal, file: UploadedFile, wanted: ImportRequest): Promise<ImportAccepted> {
+    const { id, status } = await this.imports.create(caller, file, wanted);
+    return { id, status };
+  }
+
+  /** One of several: when it is refused, the others are imported all the same. */
+  private async createOneOf(caller: Principal, file: UploadedFile, wanted: ImportRequest): Promise<FileAccepted> {
+    const fileName = cleanFileName(file.fileName);
+    try {
+      return { ...(await this.create(caller, file, wanted)), fileName };
+    } catch (error) {
+      if (!(error instanceof ProblemError) || !OF_THE_FILE.includes(error.status)) throw error;
+      return { status: 'refused', fileName, error: { code: error.code, detail: error.message } };
     }
   }
 }

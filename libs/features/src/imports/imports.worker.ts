@@ -8,6 +8,7 @@ import { failPoint } from '@muster/platform/observability/fail-points';
 import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { Loop } from '@muster/platform/observability/loop';
 import { withRequestId } from '@muster/platform/observability/request-context';
+import { isStorageFull } from '@muster/platform/storage/storage-full';
 import { ImportRefused, ImportsAnalyzeService } from './imports.analyze.service';
 import { ImportFailure, UNDO_KINDS } from './imports.entity';
 import { ClaimedDryRun, DryRunsRepository } from './imports.dry-run.repository';
@@ -15,6 +16,7 @@ import { ImportsDryRunService } from './imports.dry-run.service';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportPlans } from './imports.plans';
 import { ClaimedChunk, ClaimedImport, ImportsRepository, ImportWithWork } from './imports.repository';
+import { ImportWaits } from './imports.waits';
 import { ChunkLost, ImportsRunService } from './imports.run.service';
 import { ImportsUndoRunService } from './imports.undo.run.service';
 import { ImportsUndoService } from './imports.undo.service';
@@ -27,6 +29,8 @@ const POLL = 1_000;
 /** Attempts to analyze a file while something outside fails, and to import a chunk that fails for a reason of our own. */
 const MAX_ANALYSES = 6;
 const MAX_BUGS = 3;
+/** How much longer than the pause an import is said to wait, in milliseconds. */
+const SAID_LONGER = 30_000;
 
 /** How soon a worker notices that the import which it analyzes was cancelled, in milliseconds. */
 const WATCH = 1_000;
@@ -62,6 +66,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly undo: ImportsUndoService,
     private readonly dryRuns: DryRunsRepository,
     private readonly dryRunner: ImportsDryRunService,
+    private readonly waits: ImportWaits,
   ) {
     // SQLite has one writer: a second lane would only wait for it, with its chunk in memory.
     const lanes = config.database.kind === 'sqlite' ? 1 : config.workerConcurrency;
@@ -135,6 +140,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
         await this.analysis.plan(claim, work);
         this.log.info({ importId: work.id, rows: work.totalRows }, 'Planned.');
       }
+      this.waits.over(work.id);
     } catch (error) {
       if (lost.signal.aborted) this.log.info({ importId: claim.id }, 'The import was ended during its analysis.');
       else await this.prepareFailed(claim, error);
@@ -156,6 +162,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
       await this.transactions.run((tx) => this.repository.releaseImport(tx, claim, 0));
       return;
     }
+    if (this.isFull(error)) return this.defer(claim, error);
     const failure = this.failureOf(error, claim.attempts >= MAX_ANALYSES);
     if (failure) {
       this.log[failure.code === 'internal' ? 'error' : 'info'](
@@ -170,6 +177,30 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
       );
       await this.transactions.run((tx) => this.repository.releaseImport(tx, claim, 1_000 * 2 ** claim.attempts));
     }
+  }
+
+  /** Without room nothing can be done, and it is no fault of the file: it waits, for as long as it takes. */
+  private async defer(claim: ClaimedImport, error: unknown): Promise<void> {
+    const pause = this.waits.pause(claim.id);
+    this.log.warn({ importId: claim.id, pause, ...errorFields(error) }, 'There is no room left; the analysis waits.');
+    await this.sayFull(claim.id, pause);
+    await this.transactions.run((tx) => this.repository.deferImport(tx, claim, pause));
+  }
+
+  /** Whoever asks learns what the import waits for; where not even this can be written, the next answer of the store says so. */
+  private async sayFull(importId: number, pause: number): Promise<void> {
+    // The next attempt takes its time too, and says it again or is through.
+    const time = pause + SAID_LONGER;
+    this.waits.say(importId, 'storage-full', time);
+    try {
+      await this.transactions.run((tx) => this.repository.sayWaiting(tx, importId, 'storage-full', time));
+    } catch (error) {
+      this.log.warn({ importId, ...errorFields(error) }, 'That an import waits could not be stored.');
+    }
+  }
+
+  private isFull(error: unknown): boolean {
+    return isStorageFull(error) || this.database.dialect.isFull(error);
   }
 
   /** What the import's `error` says; null when it is worth another try. */
@@ -243,6 +274,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
             ? this.undoRunner.run(chunk)
             : this.runner.run(chunk, await this.plans.get(chunk.importId)),
       );
+      this.waits.over(chunk.importId);
       this.log.debug({ importId: chunk.importId, seq: chunk.seq }, 'A chunk is done.');
     } catch (error) {
       if (error instanceof ChunkLost) {
@@ -258,7 +290,8 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async chunkFailed(chunk: ClaimedChunk, error: unknown): Promise<void> {
     const { importId, seq } = chunk;
-    const outside = errorKind(error) === 'operational' || this.database.dialect.isRetryable(error);
+    const full = this.isFull(error);
+    const outside = full || errorKind(error) === 'operational' || this.database.dialect.isRetryable(error);
     const key = `${importId}/${seq}`;
     const bugs = outside ? 0 : (this.bugs.get(key) ?? 0) + 1;
     this.bugs.set(key, bugs);
@@ -274,7 +307,9 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
       await this.plans.forget(importId);
       return;
     }
-    await this.transactions.run((tx) => this.repository.leaseChunk(tx, chunk, 1_000));
+    const pause = full ? this.waits.pause(importId) : 1_000;
+    if (full) await this.sayFull(importId, pause);
+    await this.transactions.run((tx) => this.repository.leaseChunk(tx, chunk, pause));
     throw error; // lets the lane pause before it goes on
   }
 

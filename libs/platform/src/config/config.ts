@@ -83,6 +83,14 @@ const schema = z.object({
   CORS_ORIGINS: listOf(isOrigin, 'an origin such as https://console.example.com; there are no wildcards'),
   IMPORT_MAX_DIRECT_BYTES: size(10 * MiB),
   IMPORT_MAX_BYTES: size(5 * 1024 * MiB),
+  IMPORT_MULTIPART_BYTES: size(64 * MiB, 5 * 1024 * MiB),
+  IMPORT_PART_BYTES: z.coerce
+    .number()
+    .int()
+    .min(5 * MiB, 'must be 5 MiB (5242880) or more, which is what S3 stores take')
+    .max(1024 * MiB)
+    .default(16 * MiB),
+  IMPORT_FILES_RETENTION_DAYS: z.coerce.number().int().min(0).max(36_500).default(90),
   IMPORT_MAX_ROWS: size(5_000_000, 5_000_000),
   IMPORT_BATCH_ROWS: size(20_000, 50_000),
   IMPORT_EVENTS_PER_SECOND: size(500, 10_000),
@@ -121,7 +129,18 @@ export interface Config {
   defaultRegion: string;
   trustedProxies: string[];
   corsOrigins: string[];
-  imports: { maxDirectBytes: number; maxBytes: number; maxRows: number; batchRows: number; eventsPerSecond: number };
+  imports: {
+    maxDirectBytes: number;
+    maxBytes: number;
+    /** A file of more bytes comes in parts of `partBytes`. */
+    multipartBytes: number;
+    partBytes: number;
+    /** Days for which the files of an ended import are kept; 0: for ever. */
+    filesRetentionDays: number;
+    maxRows: number;
+    batchRows: number;
+    eventsPerSecond: number;
+  };
   workerConcurrency: number;
   /** Where this process ends or freezes itself, for tests of crashes; empty outside them. */
   failPoints: ArmedFailPoint[];
@@ -186,6 +205,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     imports: {
       maxDirectBytes: e.IMPORT_MAX_DIRECT_BYTES,
       maxBytes: e.IMPORT_MAX_BYTES,
+      multipartBytes: e.IMPORT_MULTIPART_BYTES,
+      partBytes: e.IMPORT_PART_BYTES,
+      filesRetentionDays: e.IMPORT_FILES_RETENTION_DAYS,
       maxRows: e.IMPORT_MAX_ROWS,
       batchRows: e.IMPORT_BATCH_ROWS,
       eventsPerSecond: e.IMPORT_EVENTS_PER_SECOND,

@@ -46,9 +46,14 @@ const BODY_TYPE = /^(application\/json|multipart\/form-data)\s*(;|$)/i;
 
 /**
  * Refuses what is wrong with a request before its body is read: its host, the length of its address, the type of its body.
+ * @param takesBytes whether the body may be of any type
  * @throws 400 `malformed`, 414 `address-too-long`, 415 `unsupported-media-type`
  */
-export function checkHead({ headers, rawHeaders, httpVersion, url = '' }: IncomingMessage, limits: ServerLimits): void {
+export function checkHead(
+  { headers, rawHeaders, httpVersion, url = '' }: IncomingMessage,
+  limits: ServerLimits,
+  takesBytes = false,
+): void {
   const { host } = headers;
   if (host === undefined ? httpVersion === '1.1' : !HOST.test(host)) {
     throw badRequest('malformed', 'The Host header names no host.');
@@ -60,7 +65,7 @@ export function checkHead({ headers, rawHeaders, httpVersion, url = '' }: Incomi
     throw new ProblemError('user', 414, 'address-too-long', `An address may have at most ${limits.url} characters.`);
   }
   const hasBody = Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined;
-  if (hasBody && !BODY_TYPE.test(headers['content-type'] ?? '')) {
+  if (hasBody && !takesBytes && !BODY_TYPE.test(headers['content-type'] ?? '')) {
     throw unsupportedType('unsupported-media-type', 'A body is application/json, or multipart/form-data with files.');
   }
 }

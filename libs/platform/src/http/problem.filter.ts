@@ -3,6 +3,7 @@ import { FastifyReply, FastifyRequest } from 'fastify';
 import { FieldError, ProblemError } from '@muster/core/errors';
 import { Database } from '../database/database';
 import { errorFields, logOf } from '../observability/logger';
+import { isStorageFull, storageFull } from '../storage/storage-full';
 import { StoredAnswer } from './idempotency.answer';
 
 /** The body of every error answer (RFC 9457). */
@@ -24,6 +25,7 @@ const TITLES: Record<number, string> = {
   405: 'Method not allowed',
   408: 'Request timeout',
   409: 'Conflict',
+  410: 'Gone',
   412: 'Precondition failed',
   413: 'Too large',
   414: 'Address too long',
@@ -88,8 +90,15 @@ export class ProblemFilter implements ExceptionFilter {
     }
     if (error instanceof ProblemError && error.retryAfter !== undefined) {
       reply.header('retry-after', String(error.retryAfter));
-    } else if (problem.status === 503) {
-      reply.header('retry-after', '5');
+    } else if (problem.status === 503 || problem.status === 507) {
+      reply.header('retry-after', problem.status === 503 ? '5' : '60');
+    }
+    const { raw } = request;
+    if (!raw.complete && raw.readableFlowing !== null) {
+      // Whoever began to read the body has given up: a client that sends it to the end would not come to read the answer.
+      reply.header('connection', 'close');
+      raw.unpipe();
+      raw.resume();
     }
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
     reply
@@ -132,6 +141,9 @@ export class ProblemFilter implements ExceptionFilter {
     }
     if ((error as { code?: string }).code === 'ECONNRESET' && !request.raw.complete) {
       return { status: 400, code: 'malformed', detail: 'The request ended before its body was whole.' };
+    }
+    if (isStorageFull(error) || this.database?.dialect.isFull(error)) {
+      return { status: 507, code: 'storage-full', detail: storageFull().message };
     }
     if (this.database?.dialect.isRetryable(error)) {
       return { status: 503, code: 'store-unavailable', detail: 'The store cannot answer now.' };

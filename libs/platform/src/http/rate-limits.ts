@@ -25,6 +25,7 @@ export const BUDGETS = {
   register: { calls: 30, seconds: 600, per: 'address' },
   refresh: { calls: 120, seconds: 60, per: 'address' },
   uploads: { calls: 120, seconds: 60, per: 'caller' },
+  parts: { calls: 1_200, seconds: 60, per: 'address' },
 } as const satisfies Record<string, Budget>;
 
 export type BudgetName = keyof typeof BUDGETS;

@@ -20,6 +20,9 @@ import { validationPipe } from './validation';
 
 export const API_PREFIX = 'api/v1';
 const DOCS_PREFIX = '/api/docs';
+/** Routes that take bytes as they are, whatever their type. */
+const BYTES_PREFIX = `/${API_PREFIX}/files/uploads/`;
+const BYTES_TYPE = 'application/octet-stream';
 const REQUEST_ID = /^[\w.:-]{8,100}$/;
 
 /** The HTTP server, which cuts off slow and endless clients and answers what it cannot read with a problem too. */
@@ -90,7 +93,9 @@ export async function prepareHttp(
     reply.header('permissions-policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()');
     if (route?.startsWith(DOCS_PREFIX)) docsPolicy(request.raw, reply.raw, () => undefined);
     else reply.headers(DATA_HEADERS);
-    checkHead(request.raw, limits);
+    const takesBytes = route?.startsWith(BYTES_PREFIX) ?? false;
+    if (takesBytes) request.raw.headers['content-type'] = BYTES_TYPE;
+    checkHead(request.raw, limits, takesBytes);
     if (!route || route.startsWith(`/${API_PREFIX}`)) await rates.take('api', addressKey(request.ip));
   });
   fastify.server.on('checkExpectation', refuseExpectation);
@@ -99,6 +104,8 @@ export async function prepareHttp(
     limits: { fileSize: Number.MAX_SAFE_INTEGER, files: 10, fields: 20, fieldSize: limits.body, parts: 40 },
     throwFileSizeLimit: true,
   });
+  // Left to the route, which reads the request itself.
+  fastify.addContentTypeParser(BYTES_TYPE, (_request, _body, done) => done(null));
   const parse = fastify.getDefaultJsonParser('error', 'error');
   app.useBodyParser('application/json', { bodyLimit: limits.body }, (request, body, done) => {
     const read = (text: string) => {

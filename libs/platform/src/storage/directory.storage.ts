@@ -3,12 +3,21 @@ import { createReadStream } from 'node:fs';
 import { access, constants, copyFile, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { ProblemError } from '@muster/core/errors';
-import { checkKey, ObjectNotFound, Storage } from './storage';
+import { LocalUploads } from './local-uploads';
+import { checkKey, ObjectNotFound, PartAddress, ReceivedPart, Storage, Upload } from './storage';
+import { isStorageFull, storageFull } from './storage-full';
 
 /** Files in a directory. Each is flushed, and moved to its place in one step. */
 export class DirectoryStorage implements Storage {
-  constructor(private readonly root: string) {}
+  readonly uploads: LocalUploads;
+
+  /** @param secrets sign the addresses of uploads */
+  constructor(
+    private readonly root: string,
+    secrets: readonly string[],
+  ) {
+    this.uploads = new LocalUploads(root, secrets);
+  }
 
   private path(key: string): string {
     return join(this.root, checkKey(key));
@@ -55,10 +64,45 @@ export class DirectoryStorage implements Storage {
   }
 
   async exists(key: string): Promise<boolean> {
+    return (await this.sizeOf(key)) !== null;
+  }
+
+  async sizeOf(key: string): Promise<number | null> {
     return stat(this.path(key)).then(
-      () => true,
-      () => false,
+      ({ size }) => size,
+      () => null,
     );
+  }
+
+  async openUpload({ key }: Omit<Upload, 'id'>): Promise<null> {
+    await this.uploads.open(key).catch((error: unknown) => {
+      throw storeError(error);
+    });
+    return null;
+  }
+
+  async partAddress(upload: Upload, number: number, seconds: number): Promise<PartAddress> {
+    return this.uploads.address(upload, number, seconds);
+  }
+
+  receivedParts(upload: Upload, withEtags: boolean): Promise<ReceivedPart[]> {
+    return this.uploads.parts(upload, withEtags);
+  }
+
+  async completeUpload(upload: Upload): Promise<string> {
+    if (!(await this.exists(upload.key))) {
+      const whole = await this.uploads.join(upload).catch((error: unknown) => {
+        throw storeError(error);
+      });
+      await this.moveIn(upload.key, whole);
+    }
+    await this.uploads.discard(upload);
+    return upload.key;
+  }
+
+  async discardUpload(upload: Upload, keep: string | null): Promise<void> {
+    await this.uploads.discard(upload);
+    if (keep !== upload.key) await this.delete(upload.key);
   }
 
   async delete(key: string): Promise<void> {
@@ -85,8 +129,4 @@ async function flush(path: string): Promise<void> {
   }
 }
 
-function storeError(error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new ProblemError('operational', 507, 'storage-full', 'The disk is full.', undefined, 60);
-}
+const storeError = (error: unknown) => (isStorageFull(error) ? storageFull(error) : error);

@@ -5,8 +5,8 @@ import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ProblemError } from '@muster/core/errors';
 import { Storage } from './storage';
+import { isStorageFull, storageFull } from './storage-full';
 
 /** How much of the disk the copies of stored objects may take, in bytes; the least recently used go first. */
 const CACHE_BYTES = 20 * 1024 ** 3;
@@ -56,9 +56,7 @@ export class LocalFiles {
       return { path, size, sha256: hash.digest('hex') };
     } catch (error) {
       await rm(path, { force: true });
-      throw (error as NodeJS.ErrnoException).code === 'ENOSPC'
-        ? new ProblemError('operational', 507, 'storage-full', 'The disk is full.', undefined, 60)
-        : error;
+      throw isStorageFull(error) ? storageFull(error) : error;
     }
   }
 
@@ -66,13 +64,22 @@ export class LocalFiles {
   async copyOf(key: string): Promise<string> {
     const inPlace = this.storage.localPath(key);
     if (inPlace) return inPlace;
-    const path = join(this.cache, key.replaceAll('/', '_'));
+    const path = this.cached(key);
     let fetching = this.fetching.get(path);
     if (!fetching) {
       fetching = this.fetch(key, path).finally(() => this.fetching.delete(path));
       this.fetching.set(path, fetching);
     }
     return fetching;
+  }
+
+  /** Removes the copy of an object that this machine needs no more. Who reads it reads on. */
+  async forget(key: string): Promise<void> {
+    await rm(this.cached(key), { force: true });
+  }
+
+  private cached(key: string): string {
+    return join(this.cache, key.replaceAll('/', '_'));
   }
 
   private async fetch(key: string, path: string): Promise<string> {

@@ -1,8 +1,11 @@
 import { Global, Module } from '@nestjs/common';
 import { Config } from '../config/config';
 import { CONFIG } from '../config/config.module';
+import { tokenSecrets } from '../config/secrets';
 import { DirectoryStorage } from './directory.storage';
+import { RateLimitsModule } from '../http/rate-limits.module';
 import { LocalFiles } from './local-files';
+import { LocalUploadsController } from './local-uploads.controller';
 import { S3Storage } from './s3.storage';
 import { type Storage, STORAGE } from './storage';
 
@@ -12,8 +15,10 @@ import { type Storage, STORAGE } from './storage';
     {
       provide: STORAGE,
       inject: [CONFIG],
-      useFactory: ({ storage }: Config): Storage =>
-        storage.kind === 's3' ? new S3Storage(storage) : new DirectoryStorage(storage.path),
+      useFactory: async ({ storage, auth, dataDir }: Config): Promise<Storage> =>
+        storage.kind === 's3'
+          ? new S3Storage(storage)
+          : new DirectoryStorage(storage.path, await tokenSecrets(auth.jwtSecrets, dataDir)),
     },
     {
       provide: LocalFiles,
@@ -24,3 +29,7 @@ import { type Storage, STORAGE } from './storage';
   exports: [STORAGE, LocalFiles],
 })
 export class StorageModule {}
+
+/** The addresses of uploads, for a process with HTTP doors. */
+@Module({ imports: [RateLimitsModule], controllers: [LocalUploadsController] })
+export class UploadsHttpModule {}

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { connectDuckDb, isOutOfMemory, sqlText } from './duckdb';
+import { isStorageFull } from '../storage/storage-full';
 import type { CanonicalWriter } from './canonical-writer';
 import { TabularError } from './tabular-error';
 
@@ -44,7 +45,7 @@ export async function loadParquet(source: CanonicalWriter, parquetPath: string, 
   } catch (error) {
     await rm(parquetPath, { force: true });
     signal?.throwIfAborted();
-    if (isOutOfMemory(error)) {
+    if (isOutOfMemory(error) && !isStorageFull(error)) {
       throw new TabularError('rows-too-large', 'The rows of the file are too large to be staged.');
     }
     throw error;

@@ -11,7 +11,8 @@ export interface Sniffed {
   detail?: string;
 }
 
-const SAMPLE_BYTES = 65_536;
+/** How much of a file is looked at. */
+export const SAMPLE_BYTES = 65_536;
 
 const COMPOUND = '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1';
 const MAGIC: readonly (readonly [name: string, bytes: string])[] = [
@@ -50,7 +51,7 @@ export async function sniffFile(path: string): Promise<Sniffed> {
 }
 
 /** @param whole whether `bytes` is all there is */
-function sniff(bytes: Buffer, whole: boolean): Sniffed {
+export function sniff(bytes: Buffer, whole: boolean): Sniffed {
   if (bytes.length === 0) return { kind: 'empty' };
   const start = bytes.toString('latin1');
   const magic = MAGIC.find(([, signature]) => start.startsWith(signature));

@@ -139,6 +139,15 @@ export async function addColumn(
   await runner.query(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}${length ? `(${length})` : ''}${comparison} NULL`);
 }
 
+/** Lets a column be empty; for migrations. */
+export async function makeNullable(runner: QueryRunner, table: string, property: string): Promise<void> {
+  const before = (await runner.getTable(table))!.findColumnByName(columnName(property))!;
+  if (before.isNullable) return;
+  const after = before.clone();
+  after.isNullable = true;
+  await runner.changeColumn(table, before, after);
+}
+
 /**
  * Adds a column that may be empty, and an index on it alone, in one statement where the database commits each by itself; for
  * migrations. A column that is there already stays.

@@ -57,6 +57,8 @@ export interface Dialect {
   isDuplicate(error: unknown): boolean;
   /** Whether the same transaction may succeed when it is run again (deadlock, lock timeout, lost connection). */
   isRetryable(error: unknown): boolean;
+  /** Whether the database has no room for what was to be written. */
+  isFull(error: unknown): boolean;
 }
 
 export type MigrationClass = new () => import('typeorm').MigrationInterface;

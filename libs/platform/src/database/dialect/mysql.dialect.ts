@@ -30,6 +30,10 @@ const NOT_PREPARED = new Set([1243, 1461, 1615]);
  * statement interrupted, connection killed.
  */
 const RETRYABLE = new Set([1205, 1213, 1020, 1053, 1317, 1927]);
+/** Disk full, table full. */
+const FULL = new Set([1021, 1114]);
+/** What the server says of the operating system's error: no space, over quota. */
+const FULL_TEXT = /Errcode: (28|122)\b|No space left on device/;
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
 const INSERT_ROWS_AT_ONCE = 1_000;
 /** The server plans a range for each; with many more it would read the whole table instead. */
@@ -200,6 +204,11 @@ export class MysqlDialect implements Dialect {
     const { code, fatal } = driverErrorOf(error);
     // The client marks what ends a connection as fatal, and has no code for all of it.
     return RETRYABLE.has(errnoOf(error)) || LOST.has(code ?? '') || fatal === true;
+  }
+
+  isFull(error: unknown): boolean {
+    const { driverError, sqlMessage } = error as { driverError?: { sqlMessage?: string }; sqlMessage?: string };
+    return FULL.has(errnoOf(error)) || FULL_TEXT.test(driverError?.sqlMessage ?? sqlMessage ?? '');
   }
 }
 

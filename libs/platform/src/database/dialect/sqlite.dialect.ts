@@ -134,6 +134,11 @@ export class SqliteDialect implements Dialect {
   isRetryable(error: unknown): boolean {
     return codeOf(error).startsWith('SQLITE_BUSY');
   }
+
+  isFull(error: unknown): boolean {
+    // The second is of the file that readers share, which SQLite makes anew.
+    return ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'].includes(codeOf(error));
+  }
 }
 
 /** Rows as the driver binds them. */

@@ -10,6 +10,7 @@ import { ImportMappings1700000000008 } from './1700000000008-import-mappings';
 import { ImportChanges1700000000009 } from './1700000000009-import-changes';
 import { ImportUndo1700000000010 } from './1700000000010-import-undo';
 import { ImportPlans1700000000012 } from './1700000000012-import-plans';
+import { ImportUploads1700000000011 } from './1700000000011-import-uploads';
 
 /** Every migration, in order. One list for all databases. */
 export const migrations: MigrationClass[] = [
@@ -23,5 +24,6 @@ export const migrations: MigrationClass[] = [
   ImportMappings1700000000008,
   ImportChanges1700000000009,
   ImportUndo1700000000010,
+  ImportUploads1700000000011,
   ImportPlans1700000000012,
 ];

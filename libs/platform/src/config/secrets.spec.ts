@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tokenSecrets } from './auth.secrets';
+import { tokenSecrets } from './secrets';
 
 describe('token secrets', () => {
   let parent: string;
