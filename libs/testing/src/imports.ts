@@ -162,7 +162,8 @@ export async function openTestImports() {
     return (await runAll(rows, options)).outcomes;
   }
 
-  async function runAll(rows: Json[][], options: TestImportOptions) {
+  /** An import that waits for workers. */
+  async function prepare(rows: Json[][], options: TestImportOptions) {
     const { staged, work } = await stage(rows, options);
     const keys = identityKeys(mappedColumns(work.analysis!, work.mapping!));
     const sharing = await staged.laterSharers(keys);
@@ -177,6 +178,13 @@ export async function openTestImports() {
     const stored = { ...(await repository.find(id))!, analysis: work.analysis };
     const bound = options.forecast ?? null;
     const plan: ImportPlan = { ...rowReading(stored), staged, sharing, excluded: RowRanges.none, bound };
+    const { skipLocked } = services.database.dialect;
+    const claim = () => services.transactions.run((tx) => repository.claimChunk(tx, id, 60_000, skipLocked));
+    return { id, work: stored, plan, claim };
+  }
+
+  async function runAll(rows: Json[][], options: TestImportOptions) {
+    const { id, work, plan, claim } = await prepare(rows, options);
     const pending = async () =>
       Number(
         (
@@ -189,8 +197,7 @@ export async function openTestImports() {
     const running = new Set<Promise<void>>();
     const lane = async () => {
       while ((await pending()) > 0) {
-        const { skipLocked } = services.database.dialect;
-        const chunk = await services.transactions.run((tx) => repository.claimChunk(tx, id, 60_000, skipLocked));
+        const chunk = await claim();
         // The next chunk waits for one that the other lane has.
         const work = chunk ? runner.run(chunk, plan) : Promise.all(running).then(() => undefined);
         if (chunk) running.add(work);
@@ -199,7 +206,7 @@ export async function openTestImports() {
       }
     };
     await Promise.all(Array.from({ length: options.runners ?? 1 }, lane));
-    return { id, work: stored, plan, outcomes: await ledger.rowsAt(id, undefined, 0, 10_000) };
+    return { id, work, plan, outcomes: await ledger.rowsAt(id, undefined, 0, 10_000) };
   }
 
   async function dryRun(rows: Json[][], options: TestImportOptions = {}) {
@@ -264,7 +271,7 @@ export async function openTestImports() {
 
   return {
     ...{ services, leads, ledger, runner, manager, stranger },
-    ...{ clear, run, runAll, dryRun, add, lead, changes, kept, close },
+    ...{ clear, run, prepare, runAll, dryRun, add, lead, changes, kept, close },
   };
 }
 

@@ -125,11 +125,12 @@ describe('rows that meet records', () => {
     const ann = await imports.add({ name: 'Ann', email: 'a@example.com', phone: '+12015550101' });
     const bob = await imports.add({ name: 'Bob', email: 'b@example.com', phone: '+12015550102' });
     const rows = [
+      row({ phone: '+12015550102', company: 'Acme' }), // so that Bob is written first
       row({ phone: '+12015550101', email: 'c@example.com' }),
       row({ phone: '+12015550102', email: 'a@example.com' }),
       row({ phone: '+12015550103', email: 'b@example.com', name: 'Cem' }),
     ];
-    expect(shown(await imports.run(rows, { matchOn: 'phone' }))).toEqual(['updated', 'updated', 'created']);
+    expect(shown(await imports.run(rows, { matchOn: 'phone' }))).toEqual(['updated', 'updated', 'updated', 'created']);
     expect([(await imports.lead(ann)).email, (await imports.lead(bob)).email]).toEqual([
       'c@example.com',
       'a@example.com',
@@ -168,6 +169,15 @@ describe('rows that meet records', () => {
       expect(shown(outcomes)).toEqual(['updated', 'updated', changed, changed, 'created', changed, changed]);
     }
     expect([(await imports.lead(ann)).name, (await imports.lead(bob)).name]).toEqual(['Anna', 'Bob']);
+  });
+
+  it('wait for the rows before them', async () => {
+    const rows = ['a', 'b'].map((name) => row({ name: `${name} x`, email: `${name}@example.com` }));
+    const { plan, claim } = await imports.prepare(rows, { batchRows: 1 });
+    const first = (await claim())!;
+    expect(await claim()).toBeNull();
+    await imports.runner.run(first, plan);
+    expect(await claim()).toMatchObject({ seq: 2, firstRow: 2, kind: 'ordered' });
   });
 
   it('are written once when the chunk is lost to another worker', async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { Transactions } from '@muster/platform/database/transactions';
@@ -45,7 +46,11 @@ export class ImportsDryRunService {
     const importer = await this.auth.principalOf(work.createdBy);
     const rule = matchRule(options, fields);
     const lookup = { plan: { work: { ...work, recordBase: null }, target: source.target }, rule, importer };
-    const select = <T>(sql: string, params: unknown[]) => this.database.query<T>(sql, params);
+    const select = async <T>(sql: string, params: unknown[]) => {
+      const rows = await this.database.query<T>(sql, params);
+      await setImmediate(); // others have their turn, also where the store is in this process
+      return rows;
+    };
     const left = RowRanges.of(excluded.map(([first, last]) => ({ first, last })));
     const staged = await this.plans.stagedTable(work);
     try {

@@ -11,9 +11,14 @@ import { RowRanges } from './imports.ranges';
 import { CheckedRow, Holder, madeHolder, Resolution, Resolver, rowReader } from './imports.resolver';
 import { RowSource } from './imports.targets';
 
-/** How many rows are looked up at a time, and how many such batches are on their way. */
-const ROWS_AT_ONCE = 4_000;
+/**
+ * How many rows are looked up at a time, and how many such batches are on their way. Values are looked up in the order of the index: the
+ * more at a time, the fewer of its pages are read anew.
+ */
+const ROWS_AT_ONCE = 20_000;
 const BATCHES_AHEAD = 2;
+/** How many rows are checked before others have their turn. */
+const ROWS_IN_A_TURN = 2_000;
 /** Of a range, so many rows or fewer are read one by one. */
 const FEW = 200;
 /** How many rows of each kind a plan shows. */
@@ -82,7 +87,7 @@ export class DryRun {
         this.take(resolution);
         this.link(row, found);
       }
-      await setImmediate(); // others have their turn
+      await setImmediate();
     }
   }
 
@@ -128,7 +133,11 @@ export class DryRun {
   }
 
   private async load(reading: Promise<StagedRow[]>): Promise<Batch> {
-    const rows = (await reading).filter(({ row }) => !this.excluded.has(row)).map(this.read);
+    const rows: CheckedRow[] = [];
+    for (const staged of await reading) {
+      if (!this.excluded.has(staged.row)) rows.push(this.read(staged));
+      if (staged.row % ROWS_IN_A_TURN === 0) await setImmediate();
+    }
     const found = await this.holders.find(this.select, this.lookup, rows);
     return { rows, found, holders: await this.holders.read(this.select, this.lookup, found, false) };
   }
