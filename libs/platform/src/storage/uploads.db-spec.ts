@@ -198,6 +198,8 @@ describe('local upload addresses', () => {
       await uploads.receive({ name, number, size: text.length }, Readable.from([text]));
     }
     const whole = await uploads.join(parts);
+    const late = uploads.receive({ name, number: 1, size: 10 }, Readable.from(['zzzzzzzzzz']));
+    await expect(late).rejects.toMatchObject({ code: 'upload-ended' });
     // The same again, as if the last part had been written by halves when the power went.
     await (await import('node:fs/promises')).truncate(whole, 22);
     await (await import('node:fs/promises')).writeFile(join(whole, '..', '3'), 'ccccc');
