@@ -35,6 +35,13 @@ export class DryRunsRepository {
     return row ? this.records.fromRow(row) : null;
   }
 
+  /** All plans of an import. */
+  async idsOf(importId: number): Promise<number[]> {
+    const sql = 'SELECT id FROM import_plans WHERE import_id = ? ORDER BY id';
+    const rows = await this.database.query<{ id: number | string }>(sql, [importId]);
+    return rows.map(({ id }) => Number(id));
+  }
+
   /** Claims the next dry run that waits. @param lease how long the claim holds without renewal, in milliseconds */
   async claim(tx: Tx, lease: number): Promise<ClaimedDryRun | null> {
     const { rows } = await tx.query<{

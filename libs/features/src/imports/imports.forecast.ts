@@ -112,7 +112,7 @@ export class Forecasts {
     const path = await this.files.temporaryPath('.plan');
     try {
       await writeFile(path, forecast.bytes, { mode: 0o600 });
-      await this.storage.moveIn(keyOf(work, planId), path);
+      await this.storage.moveIn(forecastKey(work.stagedKey!, planId), path);
     } finally {
       await rm(path, { force: true });
     }
@@ -122,7 +122,7 @@ export class Forecasts {
   async load(work: Import, planId: number): Promise<Forecast> {
     const path = await this.files.temporaryPath('.plan');
     try {
-      await this.storage.getFile(keyOf(work, planId), path);
+      await this.storage.getFile(forecastKey(work.stagedKey!, planId), path);
       return Forecast.read(await readFile(path));
     } finally {
       await rm(path, { force: true });
@@ -130,8 +130,9 @@ export class Forecasts {
   }
 
   delete(work: Import, planId: number): Promise<void> {
-    return this.storage.delete(keyOf(work, planId));
+    return this.storage.delete(forecastKey(work.stagedKey!, planId));
   }
 }
 
-const keyOf = ({ stagedKey }: Import, planId: number) => `${stagedKey!}.plan-${planId}`;
+/** Where the forecast of a plan lies in the file store. */
+export const forecastKey = (stagedKey: string, planId: number) => `${stagedKey}.plan-${planId}`;

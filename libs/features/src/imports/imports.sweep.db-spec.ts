@@ -11,6 +11,8 @@ import { lendDirectory, Lent } from '@muster/testing/profile';
 import { Import, ImportUpload } from './imports.entity';
 import { EmissionsRepository } from './imports.emissions.repository';
 import { ImportsEmissionsService } from './imports.emissions.service';
+import { DryRunsRepository } from './imports.dry-run.repository';
+import { forecastKey } from './imports.forecast';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger } from './imports.ledger';
 import { ImportsRepository } from './imports.repository';
@@ -37,12 +39,14 @@ describe('the sweep of files', () => {
   let storage: FailingStorage;
   let repository: ImportsRepository;
   let uploads: ImportUploadsRepository;
+  let dryRuns: DryRunsRepository;
   beforeAll(async () => {
     store = await openTestDatabase();
     directory = lendDirectory();
     storage = new FailingStorage(join(directory.value, 'files'), [SECRET]);
     repository = new ImportsRepository(store.database);
     uploads = new ImportUploadsRepository(store.database);
+    dryRuns = new DryRunsRepository(store.database);
   });
   afterAll(async () => {
     await store.close();
@@ -58,7 +62,18 @@ describe('the sweep of files', () => {
     const finisher = new ImportsFinishService(transactions, repository, ledger, outbox, audit, emissions);
     const config = readConfig({ IMPORT_FILES_RETENTION_DAYS: String(retentionDays) });
     const files = new LocalFiles(directory.value, storage);
-    return new ImportsSweep(config, storage, files, transactions, repository, uploads, finisher, audit, outbox);
+    return new ImportsSweep(
+      config,
+      storage,
+      files,
+      transactions,
+      repository,
+      uploads,
+      dryRuns,
+      finisher,
+      audit,
+      outbox,
+    );
   };
   const sweep = async (now = Date.now(), retentionDays = 90) => {
     const it = sweeper(retentionDays);
@@ -136,15 +151,26 @@ describe('the sweep of files', () => {
     expect(await storage.exists(work.fileKey)).toBe(false);
   });
 
+  const newPlan = (importId: number) =>
+    store.transactions.run((tx) =>
+      dryRuns.insert(tx, {
+        ...{ importId, status: 'ready', excluded: [], mappingHash: 'm', optionsHash: 'o', result: null, error: null },
+        options: { duplicates: 'reject', defaultRegion: 'US', tags: [], keepUnmapped: false },
+        ...{ attempts: 0, token: 0, leasedUntil: null, requestId: null, createdBy: 1 },
+        ...{ createdAt: new Date(), finishedAt: new Date() },
+      }),
+    );
+
   it('deletes the files of imports that ended long ago, and of no others', async () => {
     const ago = (days: number) => new Date(Date.now() - days * DAY);
     const withFiles = async (values: Partial<Import>) => {
       const work = await newImport({ stagedKey: `staged/s${++count}`, createdAt: ago(200), ...values });
-      for (const key of [work.fileKey, work.stagedKey!, `${work.stagedKey!}.flags`]) await put(key);
-      return work;
+      const forecast = forecastKey(work.stagedKey!, await newPlan(work.id));
+      const keys = [work.fileKey, work.stagedKey!, `${work.stagedKey!}.flags`, forecast];
+      for (const key of keys) await put(key);
+      return { ...work, keys };
     };
-    const there = async ({ fileKey, stagedKey }: Import) =>
-      Promise.all([fileKey, stagedKey!, `${stagedKey!}.flags`].map((key) => storage.exists(key)));
+    const there = async ({ keys }: { keys: string[] }) => Promise.all(keys.map((key) => storage.exists(key)));
     const old = await withFiles({ finishedAt: ago(91) });
     const failed = await withFiles({ status: 'failed', finishedAt: ago(91) });
     const living = [
@@ -153,15 +179,15 @@ describe('the sweep of files', () => {
       await withFiles({ status: 'ready' }),
     ];
     await sweep(Date.now(), 0);
-    expect(await there(old)).toEqual([true, true, true]);
+    expect(await there(old)).toEqual([true, true, true, true]);
     await sweep();
     for (const work of [old, failed]) {
-      expect(await there(work)).toEqual([false, false, false]);
+      expect(await there(work)).toEqual([false, false, false, false]);
       expect(await now(work)).toMatchObject({ filesExpiredAt: expect.any(Date), fileKey: '', stagedKey: null });
       expect(await auditOf(work)).toEqual(['import.files-expired']);
     }
     for (const work of living) {
-      expect(await there(work)).toEqual([true, true, true]);
+      expect(await there(work)).toEqual([true, true, true, true]);
       expect((await now(work)).filesExpiredAt).toBeNull();
     }
   });

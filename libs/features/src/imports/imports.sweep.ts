@@ -8,8 +8,10 @@ import { Outbox } from '@muster/platform/outbox/outbox';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { type Storage, STORAGE } from '@muster/platform/storage/storage';
 import { AuditService } from '../audit/audit.service';
+import { DryRunsRepository } from './imports.dry-run.repository';
 import { Import, ImportUpload } from './imports.entity';
 import { importFilesExpired } from './imports.events';
+import { forecastKey } from './imports.forecast';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportsRepository } from './imports.repository';
 import { ImportUploadsRepository } from './imports.uploads.repository';
@@ -36,6 +38,7 @@ export class ImportsSweep implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly transactions: Transactions,
     private readonly repository: ImportsRepository,
     private readonly uploads: ImportUploadsRepository,
+    private readonly dryRuns: DryRunsRepository,
     private readonly finisher: ImportsFinishService,
     private readonly audit: AuditService,
     private readonly outbox: Outbox,
@@ -101,7 +104,12 @@ export class ImportsSweep implements OnApplicationBootstrap, OnModuleDestroy {
     fileKey,
     stagedKey,
   }: Pick<Import, 'id' | 'fileKey' | 'stagedKey'>): Promise<boolean> {
-    const keys = [fileKey, ...(stagedKey ? [stagedKey, `${stagedKey}.flags`] : [])];
+    const staged = (key: string, plans: number[]) => [
+      key,
+      `${key}.flags`,
+      ...plans.map((plan) => forecastKey(key, plan)),
+    ];
+    const keys = [fileKey, ...(stagedKey ? staged(stagedKey, await this.dryRuns.idsOf(id)) : [])];
     for (const key of keys) {
       await this.storage.delete(key);
       await this.files.forget(key);

@@ -52,6 +52,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private turns = 0;
   private readonly stopping = new AbortController();
   private renewal: NodeJS.Timeout | undefined;
+  private readonly renewing = new Set<(tx: Tx) => Promise<void>>();
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -80,7 +81,7 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.takeOver();
-    this.renewal = setInterval(() => void this.renew(), RENEWAL);
+    this.renewal = setInterval(() => this.renew(), RENEWAL);
     this.lanes.forEach((lane) => lane.start());
   }
 
@@ -96,11 +97,19 @@ export class ImportsWorker implements OnApplicationBootstrap, OnModuleDestroy {
     clearInterval(this.renewal);
   }
 
-  private async renew(): Promise<void> {
+  /** Each by itself: a chunk that is being committed holds its row, and its renewal waits; more of them would queue up behind it. */
+  private renew(): void {
+    for (const renewal of this.held) if (!this.renewing.has(renewal)) void this.renewOne(renewal);
+  }
+
+  private async renewOne(renewal: (tx: Tx) => Promise<void>): Promise<void> {
+    this.renewing.add(renewal);
     try {
-      for (const renewal of this.held) await this.transactions.run(renewal);
+      await this.transactions.run(renewal);
     } catch (error) {
       this.log.warn(errorFields(error), 'A lease could not be renewed.');
+    } finally {
+      this.renewing.delete(renewal);
     }
   }
 

@@ -36,8 +36,7 @@ const FULL = new Set([1021, 1114]);
 const FULL_TEXT = /Errcode: (28|122)\b|No space left on device/;
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
 const INSERT_ROWS_AT_ONCE = 1_000;
-/** The server plans a range for each; with many more it would read the whole table instead. */
-const DELETED_AT_ONCE = 500;
+const DELETED_AT_ONCE = 5_000;
 const UPDATE_ROWS_AT_ONCE = 500;
 
 /** MySQL 8+ and MariaDB 10.6+. */
@@ -140,12 +139,15 @@ export class MysqlDialect implements Dialect {
     return inserted;
   }
 
-  /** One range for each row: row constructors would not use the index on every server. */
+  /** The keys travel as one JSON text and are joined: ranges by OR take time in the square of their number to plan. */
   async bulkDelete(runner: QueryRunner, table: string, columns: string[], rows: readonly BulkKey[]): Promise<void> {
-    const each = `(${columns.map((column) => `${column} = ?`).join(' AND ')})`;
+    if (rows.length === 0) return;
+    const typeOf = (value: string | number) => (typeof value === 'number' ? 'BIGINT' : 'VARCHAR(255)');
+    const given = columns.map((column, at) => `${column} ${typeOf(rows[0][at])} PATH '$[${at}]'`).join(', ');
+    const same = columns.map((column) => `stored.${column} = given.${column}`).join(' AND ');
+    const sql = `DELETE stored FROM JSON_TABLE(?, '$[*]' COLUMNS (${given})) AS given STRAIGHT_JOIN ${table} AS stored ON ${same}`;
     for (let start = 0; start < rows.length; start += DELETED_AT_ONCE) {
-      const some = rows.slice(start, start + DELETED_AT_ONCE);
-      await runner.query(`DELETE FROM ${table} WHERE ${some.map(() => each).join(' OR ')}`, some.flat());
+      await runner.query(sql, [JSON.stringify(rows.slice(start, start + DELETED_AT_ONCE))]);
     }
   }
 
