@@ -55,6 +55,79 @@ describe('undo, events and fairness of imports', () => {
     }
   }
 
+  it('puts back what an import updated, as it was, but for what was changed since', async () => {
+    const tag = `u${++salt}`;
+    const field = await server.request('POST', '/leads/fields', {
+      key: `size_${tag}`,
+      label: 'Size',
+      type: 'number',
+      filterable: true,
+    });
+    expect(field.status).toBe(201);
+    const at = (name: string) => `${name}@${tag}.example.com`;
+    const made = await server.import(
+      `name,email,phone,company,tags,size\nAnn,${at('ann')},+12025550101,Old Co,one,1\nBob,${at('bob')},,Old Co,,\nCid,${at('cid')},,,,3\n`,
+      {
+        target: 'leads',
+        mapping: JSON.stringify({
+          name: 'name',
+          email: 'email',
+          phone: 'phone',
+          company: 'company',
+          tags: 'tags',
+          size: `cf.size_${tag}`,
+        }),
+      },
+    );
+    expect(made.counts).toMatchObject({ created: 3 });
+    const ids = (await get(`/imports/${made.id}/rows`)).data.map(({ recordId }: { recordId: number }) => recordId);
+    const records = () => Promise.all(ids.map((id: number) => get(`/leads/${id}`)));
+    const before = await records();
+    // Ann twice, Bob once, Cid not at all; Dan is new, and changed by a later row of the same file.
+    const rows = [
+      `Ann B,${at('ann')},New Co,two,5`,
+      `Bob,${at('bob')},New Co,,7`,
+      `Cid,${at('cid')},,,3`,
+      `Dan,${at('dan')},Dan Co,,`,
+      `Ann C,${at('ann')},,three,`,
+      `Dan,${at('dan')},Other Co,,9`,
+    ];
+    const updated = await server.import(`name,email,company,tags,size\n${rows.join('\n')}\n`, {
+      target: 'leads',
+      options: '{"duplicates":"update","matchOn":"email"}',
+      mapping: JSON.stringify({
+        name: 'name',
+        email: 'email',
+        company: 'company',
+        tags: 'tags',
+        size: `cf.size_${tag}`,
+      }),
+    });
+    expect(updated.counts).toMatchObject({ created: 1, updated: 4, unchanged: 1, rejected: 0 });
+    const [ann, bob] = await records();
+    expect(ann).toMatchObject({ name: 'Ann C', company: 'New Co', customFields: { [`size_${tag}`]: 5 } });
+    expect(ann.tags).toEqual(expect.arrayContaining(['one', 'two', 'three']));
+    expect((await get(`/leads?cf.size_${tag}=7`)).data.map(({ id }: { id: number }) => id)).toEqual([bob.id]);
+    await server.request('PATCH', `/leads/${bob.id}`, { name: 'Bob by hand' });
+
+    expect((await server.request('POST', `/imports/${updated.id}/undo`)).status).toBe(202);
+    expect(await undone(updated.id)).toMatchObject({
+      status: 'done',
+      counts: { deleted: 2, restored: 2, kept: 1, gone: 0 },
+    });
+    const after = await records();
+    const bare = ({ version: _v, updatedAt: _u, ...rest }: Record<string, unknown>) => rest;
+    expect(bare(after[0])).toEqual(bare(before[0]));
+    expect(after[2]).toEqual(before[2]);
+    expect(after[1]).toMatchObject({ name: 'Bob by hand', company: 'New Co' });
+    expect((await get(`/imports/${updated.id}/undo/rows?result=kept`)).data).toMatchObject([
+      { row: 2, recordId: bob.id },
+    ]);
+    expect((await get(`/leads?q=${at('dan')}`)).meta.total).toBe(0);
+    expect((await get(`/leads?cf.size_${tag}=1`)).data.map(({ id }: { id: number }) => id)).toEqual([ann.id]);
+    expect((await get(`/leads?cf.size_${tag}=5`)).meta.total).toBe(0);
+  });
+
   it('takes an import back: its records are gone, the changed one stays, the same file can come again', async () => {
     const { tag, csv } = file(1_200);
     const { id } = await server.import(csv, { target: 'leads', options: '{"tags":["x"]}' });
