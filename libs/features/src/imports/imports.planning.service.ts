@@ -13,11 +13,10 @@ import { ImportLedger } from './imports.ledger';
 import { hashOf, hashOfOptions } from './imports.planning.hash';
 import { readableRecords } from './imports.policy';
 import { ImportsService } from './imports.service';
-import { PlanInput, PlanView } from './imports.steps.dto';
+import { PlanInput, PlanRequestInput, PlanView } from './imports.steps.dto';
 import { ImportsStepsService } from './imports.steps.service';
 
-/** How long a caller waits for a plan, and how often it is looked for, in milliseconds. */
-const PATIENCE = 10_000;
+/** How often a plan is looked for, in milliseconds. */
 const LOOK = 50;
 
 /** Asks for dry runs of imports, and tells what they found. */
@@ -37,11 +36,15 @@ export class ImportsPlanningService {
    * Asks for a dry run of an import that waits in `ready`, and waits a while for its end.
    * @throws 404; 409 `import-not-ready`, `field-indexing`; 403 `assign-forbidden`; 422 as {@link ImportsStepsService.start}
    */
-  async plan(principal: Principal, id: number, body: PlanInput): Promise<PlanView> {
+  async plan(
+    principal: Principal,
+    id: number,
+    { waitSeconds = 10, ...body }: Partial<PlanRequestInput>,
+  ): Promise<PlanView> {
     const planId = await this.request(principal, id, body);
-    for (const deadline = Date.now() + PATIENCE; ;) {
+    for (const deadline = Date.now() + 1_000 * waitSeconds; ;) {
       const dryRun = (await this.dryRuns.find(planId, id))!;
-      if (dryRun.status !== 'running' || Date.now() > deadline) return this.view(principal, id, dryRun);
+      if (dryRun.status !== 'running' || Date.now() >= deadline) return this.view(principal, id, dryRun);
       await sleep(LOOK);
     }
   }
