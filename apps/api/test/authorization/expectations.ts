@@ -253,7 +253,7 @@ export const ROUTES: Record<string, Expectation> = {
   'GET /imports/:id/events':       one('import', 200, 'imports:read', MANAGED),
   'GET /imports/:id/preview':      one('openImport', 200, 'imports:read', MANAGED),
   'PUT /imports/:id/mapping':      one('openImport', 200, 'imports:write', MANAGED, mapping),
-  'POST /imports/:id/plan':        one('openImport', 200, 'imports:write', MANAGED, nothing),
+  'POST /imports/:id/plan':        one('openImport', 202, 'imports:write', MANAGED, () => ({ waitSeconds: 0 })),
   'GET /imports/:id/plan':         one('openImport', 200, 'imports:read', MANAGED),
   'POST /imports/:id/start':       one('openImport', 202, 'imports:write', MANAGED, nothing),
   'POST /imports/uploads':         act(201, 'imports:write', MANAGED, upload),

@@ -44,7 +44,7 @@ import { ImportsService } from './imports.service';
 import {
   MappingInput,
   MappingView,
-  PlanInput,
+  PlanRequestInput,
   PlanView,
   PreviewPage,
   PreviewQuery,
@@ -128,7 +128,7 @@ export class ImportsController {
 
   /**
    * A dry run of an import that waits in `ready`: what it would do to the store as it is, by the checks and the matching of the import
-   * itself. Nothing but the plan is written. 202 when it takes longer than ten seconds: `GET` tells when it is done.
+   * itself. Nothing but the plan is written. 202 when it takes longer than `waitSeconds`: `GET` tells when it is done.
    */
   @Post(':id/plan')
   @HttpCode(200)
@@ -138,7 +138,7 @@ export class ImportsController {
   async plan(
     @Caller() caller: Principal,
     @Param('id', RecordIdPipe) id: number,
-    @Body() body: PlanInput,
+    @Body() body: PlanRequestInput,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PlanView> {
     return whenDone(reply, await this.planning.plan(caller, id, body));

@@ -7,17 +7,16 @@ import { currentRequestId } from '@muster/platform/observability/request-context
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuditService } from '../audit/audit.service';
 import { DryRunsRepository } from './imports.dry-run.repository';
-import { Import, ImportDryRun } from './imports.entity';
+import { ImportDryRun, ImportTarget } from './imports.entity';
 import { importPlanRequested } from './imports.events';
 import { ImportLedger } from './imports.ledger';
 import { hashOf, hashOfOptions } from './imports.planning.hash';
 import { readableRecords } from './imports.policy';
 import { ImportsService } from './imports.service';
-import { PlanInput, PlanView } from './imports.steps.dto';
+import { PlanInput, PlanRequestInput, PlanView } from './imports.steps.dto';
 import { ImportsStepsService } from './imports.steps.service';
 
-/** How long a caller waits for a plan, and how often it is looked for, in milliseconds. */
-const PATIENCE = 10_000;
+/** How often a plan is looked for, in milliseconds. */
 const LOOK = 50;
 
 /** Asks for dry runs of imports, and tells what they found. */
@@ -37,24 +36,32 @@ export class ImportsPlanningService {
    * Asks for a dry run of an import that waits in `ready`, and waits a while for its end.
    * @throws 404; 409 `import-not-ready`, `field-indexing`; 403 `assign-forbidden`; 422 as {@link ImportsStepsService.start}
    */
-  async plan(principal: Principal, id: number, body: PlanInput): Promise<PlanView> {
-    const planId = await this.request(principal, id, body);
-    for (const deadline = Date.now() + PATIENCE; ;) {
+  async plan(
+    principal: Principal,
+    id: number,
+    { waitSeconds = 10, ...body }: Partial<PlanRequestInput>,
+  ): Promise<PlanView> {
+    const { planId, target } = await this.request(principal, id, body);
+    for (const deadline = Date.now() + 1_000 * waitSeconds; ;) {
       const dryRun = (await this.dryRuns.find(planId, id))!;
-      if (dryRun.status !== 'running' || Date.now() > deadline) return this.view(principal, id, dryRun);
+      if (dryRun.status !== 'running' || Date.now() >= deadline) return this.view(principal, target, dryRun);
       await sleep(LOOK);
     }
   }
 
   /** The newest plan of an import. @throws 404 also when none was asked for */
   async current(principal: Principal, id: number): Promise<PlanView> {
-    await this.imports.get(principal, id);
+    const { target } = await this.imports.get(principal, id);
     const dryRun = await this.dryRuns.latest(id);
     if (!dryRun) throw notFound();
-    return this.view(principal, id, dryRun);
+    return this.view(principal, target, dryRun);
   }
 
-  private async request(principal: Principal, id: number, body: PlanInput): Promise<number> {
+  private async request(
+    principal: Principal,
+    id: number,
+    body: PlanInput,
+  ): Promise<{ planId: number; target: ImportTarget }> {
     const asked = await this.steps.read(principal, id, body);
     return this.transactions.run(async (tx) => {
       const { work, options } = await this.steps.agree(tx, id, asked);
@@ -73,13 +80,12 @@ export class ImportsPlanningService {
       const after = { planId, target, mapping, options, excludedRows: asked.excluded.count };
       await this.audit.record(tx, principal, { action: 'import.plan-requested', subjectId: id, before: null, after });
       await this.outbox.add(tx, importPlanRequested, { importId: id, target, planId });
-      return planId;
+      return { planId, target };
     });
   }
 
   /** Shows nothing of records that the caller may not read. */
-  private async view(principal: Principal, id: number, dryRun: ImportDryRun): Promise<PlanView> {
-    const { target } = (await this.imports.get(principal, id)) satisfies Import;
+  private async view(principal: Principal, target: ImportTarget, dryRun: ImportDryRun): Promise<PlanView> {
     const { result, error, status, createdAt, finishedAt } = dryRun;
     const samples = result?.samples ?? [];
     const rejected = result?.rejected ?? [];

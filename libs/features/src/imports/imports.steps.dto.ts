@@ -107,6 +107,16 @@ export class PlanInput extends RunOptionsInput {
   excludedRows?: (number | string)[];
 }
 
+/** A dry run that is asked for. */
+export class PlanRequestInput extends PlanInput {
+  /** How many seconds the answer may wait for its end; then it is 202. */
+  @IsInt()
+  @Min(0)
+  @Max(10)
+  @IsOptional()
+  waitSeconds: number = 10;
+}
+
 /** What may be said when an import is started; what is left out stays as the upload said. */
 export class StartImportInput extends PlanInput {
   /**
