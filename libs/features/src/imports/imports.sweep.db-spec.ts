@@ -173,15 +173,17 @@ describe('the sweep of files', () => {
     const there = async ({ keys }: { keys: string[] }) => Promise.all(keys.map((key) => storage.exists(key)));
     const old = await withFiles({ finishedAt: ago(91) });
     const failed = await withFiles({ status: 'failed', finishedAt: ago(91) });
+    const undone = await withFiles({ status: 'undone', finishedAt: ago(91) });
     const living = [
       await withFiles({ finishedAt: ago(89) }),
       await withFiles({ status: 'importing' }),
+      await withFiles({ status: 'undoing', finishedAt: ago(91) }),
       await withFiles({ status: 'ready' }),
     ];
     await sweep(Date.now(), 0);
     expect(await there(old)).toEqual([true, true, true, true]);
     await sweep();
-    for (const work of [old, failed]) {
+    for (const work of [old, failed, undone]) {
       expect(await there(work)).toEqual([false, false, false, false]);
       expect(await now(work)).toMatchObject({ filesExpiredAt: expect.any(Date), fileKey: '', stagedKey: null });
       expect(await auditOf(work)).toEqual(['import.files-expired']);

@@ -7,7 +7,7 @@ import { Tx } from '@muster/platform/database/transactions';
 import { Import, ImportUpload, importTable, importUploadTable } from './imports.entity';
 
 /** Imports that have ended, whose files may go when their time has come. */
-const ENDED = `('completed', 'failed', 'cancelled')`;
+const ENDED = `('completed', 'failed', 'cancelled', 'undone')`;
 
 /** All SQL on uploads in steps, and on how long files are kept. */
 @Injectable()

@@ -134,9 +134,14 @@ export async function addColumn(
 ): Promise<void> {
   const name = columnName(property);
   if (await runner.hasColumn(table, name)) return;
-  const { type, length, charset, collation } = { charset: null, collation: null, ...physical(definition, flavor) };
-  const comparison = charset ? ` CHARACTER SET ${charset} COLLATE ${collation}` : '';
-  await runner.query(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}${length ? `(${length})` : ''}${comparison} NULL`);
+  const column: { type: string; length?: string; precision?: number; charset?: string; collation?: string } = physical(
+    definition,
+    flavor,
+  );
+  const size = column.length ?? column.precision;
+  const comparison = column.charset ? ` CHARACTER SET ${column.charset} COLLATE ${column.collation}` : '';
+  const type = `${column.type}${size === undefined ? '' : `(${size})`}${comparison}`;
+  await runner.query(`ALTER TABLE ${table} ADD COLUMN ${name} ${type} NULL`);
 }
 
 /** Lets a column be empty; for migrations. */
