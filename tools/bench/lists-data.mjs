@@ -105,6 +105,7 @@ function fillSqlite(path, rows, team, fieldId) {
         file
           .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
           .run(backlog(rows));
+        file.exec(UNCHECKED);
         file.prepare(indexTiers(`'t' || (id % ${TIERS.length})`)).run(fieldId);
         file.prepare('UPDATE record_ids SET next_id = ? WHERE sequence = ?').run(rows + 1, 'leads');
       })
@@ -115,6 +116,8 @@ function fillSqlite(path, rows, team, fieldId) {
   }
 }
 
+/** The counts of lists are to be compared with the records. */
+const UNCHECKED = 'UPDATE contact_count_checks SET checked_at = NULL';
 const backlog = (rows) => ['l', 1, rows, timeOf(Date.now() - 60_000)];
 
 async function fillServer(url, rows, team, fieldId) {
@@ -146,6 +149,7 @@ async function fillServer(url, rows, team, fieldId) {
       values: [backlog(rows)],
     });
     await run({ sql: "UPDATE record_ids SET next_id = ? WHERE sequence = 'leads'", values: [rows + 1] });
+    await run({ sql: UNCHECKED });
     await run({ sql: indexTiers(`CONCAT('t', id % ${TIERS.length})`), values: [fieldId] });
     await run({ sql: 'ANALYZE TABLE leads, custom_field_values' });
   } finally {
@@ -153,9 +157,10 @@ async function fillServer(url, rows, team, fieldId) {
   }
 }
 
-/** Whether terms of searches are still to be written. */
+/** Whether terms of searches, or counts of lists, are still to be written. */
 export async function isIndexing(database) {
-  const sql = 'SELECT COUNT(*) AS n FROM search_backlog';
+  const sql =
+    'SELECT (SELECT COUNT(*) FROM search_backlog) + (SELECT COUNT(*) FROM contact_count_checks WHERE checked_at IS NULL) AS n';
   if (database.kind === 'sqlite') {
     const file = new Sqlite(database.path, { readonly: true, timeout: 15_000 });
     const { n } = file.prepare(sql).get();

@@ -9,7 +9,7 @@ import { Page } from '@muster/core/page';
 import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { CustomFilters } from '@muster/platform/http/custom-filters';
-import { readIndexedPage } from '@muster/platform/http/indexed-page';
+import { entriesOf, readIndexedPage } from '@muster/platform/http/indexed-page';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
 import { CustomField } from './custom-fields.entity';
 import { CustomFieldIndex, RecordValues } from './custom-fields.index.repository';
@@ -155,13 +155,13 @@ export class CustomFieldsService {
     const key = /^-?cf\.(.+)$/.exec(query.sort)?.[1];
     if (key === undefined) return null;
     const field = filterableField(await this.current(noun), key, 'sort');
-    const index = {
-      table: 'custom_field_values',
-      record: 'record_id',
-      value: 'sort_key',
-      where: { sql: 'entry.field_id = ? AND entry.ordinal = 0', params: [field.id] },
-    };
-    return readIndexedPage(records, index, where, query);
+    const entries = entriesOf(
+      'custom_field_values',
+      { record: 'record_id', value: 'sort_key' },
+      { sql: 'entry.field_id = ? AND entry.ordinal = 0', params: [field.id] },
+      records.definition.name,
+    );
+    return readIndexedPage(records, { sources: [entries] }, where, query);
   }
 
   /**

@@ -8,6 +8,7 @@ import { Search1700000000006 } from './1700000000006-search';
 import { Merges1700000000007 } from './1700000000007-merges';
 import { ImportMappings1700000000008 } from './1700000000008-import-mappings';
 import { ImportChanges1700000000009 } from './1700000000009-import-changes';
+import { ListCounts1700000000013 } from './1700000000013-list-counts';
 
 /** Every migration, in order. One list for all databases. */
 export const migrations: MigrationClass[] = [
@@ -20,4 +21,5 @@ export const migrations: MigrationClass[] = [
   Merges1700000000007,
   ImportMappings1700000000008,
   ImportChanges1700000000009,
+  ListCounts1700000000013,
 ];
