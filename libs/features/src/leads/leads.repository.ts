@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Page } from '@muster/core/page';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
+import { FilterCondition } from '@muster/platform/http/list-query';
 import { ScopeCondition } from '@muster/platform/http/list-scope';
 import { ContactListQuery, ListedTable } from '../contacts/lists/contacts.lists.service';
 import { LEAD_SORT_FIELDS, ListLeadsQuery } from './leads.dto';
@@ -21,7 +22,7 @@ export class LeadsRepository {
     return this.records.where(visible, named(query), more);
   }
 
-  list(visible: ScopeCondition, query: ListLeadsQuery, more?: readonly SqlCondition[]): Promise<Page<Lead>> {
+  list(visible: ScopeCondition, query: ListLeadsQuery, more?: readonly FilterCondition[]): Promise<Page<Lead>> {
     return this.records.list(visible, named(query), more);
   }
 }

@@ -111,6 +111,14 @@ function behind([, value, id]: Position, column: string, descending: boolean): S
 /** From here on a page by number reads the whole scope in the sort's order: each of its parts would be read as deep. */
 const DEEP = 10_000;
 
+/** A filter that another table is asked about. */
+export interface FilterCondition extends SqlCondition {
+  /** Where many records have it: looks into each. */
+  sieve?: Sieve;
+  /** How many records have it, of all. */
+  count?: KnownTotal;
+}
+
 /** Better ways to a page that the caller of {@link readPage} has. */
 export interface PageWays {
   count?: KnownTotal | null;

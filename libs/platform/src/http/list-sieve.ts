@@ -4,7 +4,7 @@ import { SqlCondition } from '../database/record-table';
 /** Tells by a record's columns whether it is looked for. */
 export interface Sieve {
   columns: string[];
-  /** Holds for all that are looked for, and for few others; for a query on the records' table alone. */
+  /** Holds for all that are looked for, and for few others; for a query in which the records are `near`. */
   may: SqlCondition;
   holds(row: Record<string, unknown>): boolean;
 }

@@ -4,7 +4,7 @@ import { TableDefinition } from '@muster/platform/database/dialect/columns';
 import { SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { readIndexedPage } from '@muster/platform/http/indexed-page';
-import { Conditions, KnownTotal, readPage } from '@muster/platform/http/list-query';
+import { Conditions, FilterCondition, KnownTotal, readPage, Sought } from '@muster/platform/http/list-query';
 import { RecordListQueryDto } from '@muster/platform/http/list-query.dto';
 import { EVERYTHING, isEverything, ScopeCondition, undivided } from '@muster/platform/http/list-scope';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
@@ -79,7 +79,11 @@ export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {
     const search = await this.seek(query.q, visible);
     if (search) return this.searchedPage(search, visible, sorted, filters);
     const count = this.counted(visible, query, more);
-    if (query.tag === undefined) return readPage(this, this.sorts, filters.all, sorted, visible, { count });
+    if (query.tag === undefined) {
+      const sought = soughtOf(query, more);
+      const where = sought ? this.filters(query, []).all : filters.all;
+      return readPage(this, this.sorts, where, sorted, visible, { count, sought });
+    }
     const held = holding(query.tag)!;
     if (/^-?createdAt$/.test(sorted.sort) && (await this.isTagFirst(visible, query))) {
       const where = filters.also(visible).all;
@@ -127,7 +131,7 @@ export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {
   private counted(
     visible: SqlCondition,
     { status, source, tag, importId, assignee, createdFrom, createdTo }: ContactListQuery,
-    more: readonly SqlCondition[],
+    more: readonly FilterCondition[],
   ): KnownTotal | null {
     const facets = [
       ...(status === undefined ? [] : [facetName('status', status)]),
@@ -135,6 +139,15 @@ export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {
       ...(tag === undefined ? [] : [facetName('tag', tag.normalize('NFC'))]),
       ...(importId === undefined ? [] : [facetName('import', importId)]),
     ];
+    const others = facets.length + (assignee === undefined ? 0 : 1);
+    if (
+      more.length === 1 &&
+      others === 0 &&
+      isEverything(visible) &&
+      createdFrom === undefined &&
+      createdTo === undefined
+    )
+      return more[0].count ?? null;
     if (facets.length > 1 || more.length > 0 || createdFrom !== undefined || createdTo !== undefined) return null;
     return () => this.counts.total(facets[0] ?? facetName('all'), this.owned(visible, assignee));
   }
@@ -152,6 +165,17 @@ export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {
     ]);
     return tagged !== null && owned !== null && tagged <= owned;
   }
+}
+
+/** A single filter beside those that have an index in the order of the list, where many records have it. */
+function soughtOf(
+  { createdFrom, createdTo, importId }: ContactListQuery,
+  more: readonly FilterCondition[],
+): Sought | undefined {
+  const [filter, ...others] = more;
+  const walksFar = [createdFrom, createdTo, importId].some((each) => each !== undefined);
+  if (!filter?.sieve || others.length > 0 || walksFar) return undefined;
+  return { sieve: filter.sieve, condition: () => Promise.resolve(filter), key: filter };
 }
 
 /** A condition that looks into each record; null where no tag is asked for. */

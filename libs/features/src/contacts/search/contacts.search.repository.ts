@@ -115,6 +115,16 @@ export class SearchIndex {
     return rows.map((row) => Number(row.record_id));
   }
 
+  /** Whether a word has more entries in the index than so many. */
+  async isFrequent(word: SearchWord, most: number): Promise<boolean> {
+    const { sql, params } = this.wordWhere(word);
+    const [{ n }] = await this.database.query<{ n: number | string }>(
+      `SELECT COUNT(*) AS n FROM (SELECT record_id FROM search_terms WHERE ${sql} LIMIT ${most + 1}) some`,
+      params,
+    );
+    return Number(n) > most;
+  }
+
   /** How many records have a word, in the index. */
   async countHaving(word: SearchWord): Promise<number> {
     const { sql, params } = this.wordWhere(word);

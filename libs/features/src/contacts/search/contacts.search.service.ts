@@ -16,6 +16,8 @@ export const RARE = 2_000;
 const VERY_RARE = 50;
 /** Of two words and more, those with so many entries or fewer are compared here, the others in the store. */
 const MANY = 60_000;
+/** Records that have several words are read by name where they are so many or fewer. */
+const NAMED = 5_000;
 /** A scope of so many records or fewer is searched by reading them. */
 const FEW = 500;
 /** How many ids of records that are not in the index yet one statement looks at. */
@@ -147,11 +149,13 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
 
   /** The records in the index that have all words, one of which few have; else null. */
   private async rare(words: readonly SearchWord[]): Promise<number[] | null> {
-    for (const most of words.length === 1 ? [RARE] : [VERY_RARE, RARE]) {
-      for (const word of words) {
-        const ids = await this.index.having(word, most + 1);
-        if (ids.length <= most) return words.length === 1 ? ids : this.verified([...new Set(ids)], words);
-      }
+    for (const most of [VERY_RARE, RARE]) {
+      const frequent = await Promise.all(words.map((word) => this.index.isFrequent(word, most)));
+      const word = words.find((_, nth) => !frequent[nth]);
+      if (!word) continue;
+      const ids = await this.index.having(word, most + 1);
+      // It may have become frequent meanwhile.
+      if (ids.length <= most) return words.length === 1 ? ids : this.verified([...new Set(ids)], words);
     }
     return null;
   }
@@ -160,15 +164,12 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
   private async common(words: readonly SearchWord[]): Promise<{ condition: SqlCondition; total: KnownTotal }> {
     const condition = this.index.havingAll(words);
     if (words.length === 1) return { condition, total: () => this.index.countHaving(words[0]) };
-    const sets: Set<number>[] = [];
-    for (const word of words) {
-      const ids = await this.index.having(word, MANY + 1);
-      if (ids.length <= MANY) sets.push(new Set(ids));
-    }
+    const lists = await Promise.all(words.map((word) => this.index.having(word, MANY + 1)));
+    const sets = lists.filter((ids) => ids.length <= MANY).map((ids) => new Set(ids));
     const [first, ...others] = sets;
     const ids = first && [...first].filter((id) => others.every((set) => set.has(id)));
     const total = () => Promise.resolve(ids && sets.length === words.length ? ids.length : null);
-    if (!ids || ids.length > RARE) return { condition, total };
+    if (!ids || ids.length > NAMED) return { condition, total };
     const few = await this.verified(ids, words);
     return { condition: named(few), total: () => Promise.resolve(few.length) };
   }
