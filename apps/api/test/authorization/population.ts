@@ -1,7 +1,7 @@
 import type { Role } from '@muster/core/permissions';
 import { sortKeyOf } from '@muster/core/contact/custom-fields-sort-key';
 import type { AuditEntry } from '@muster/features/audit/audit.entity';
-import { checkCounts } from '@muster/features/contacts/lists/contacts.lists.worker';
+import { checkCounts } from '@muster/features/contacts/lists/contacts.lists.service';
 import { CONTACT_NOUNS, ContactNoun } from '@muster/features/contacts/memberships/contacts.memberships.service';
 import { indexSome } from '@muster/features/contacts/search/contacts.search.service';
 import type { CustomField } from '@muster/features/custom-fields/custom-fields.entity';

@@ -6,7 +6,7 @@ export interface Sieve {
   columns: string[];
   /** Holds for all that are looked for, and for few others; for a query in which the records are `near`. */
   may: SqlCondition;
-  holds(row: Record<string, unknown>): boolean;
+  holds: (row: Record<string, unknown>) => boolean;
 }
 
 /** How many records of a list are looked at: as often as not the first are enough. */

@@ -2,14 +2,14 @@ import { Page } from '@muster/core/page';
 import { Database } from '@muster/platform/database/database';
 import { TableDefinition } from '@muster/platform/database/dialect/columns';
 import { SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
-import { Tx } from '@muster/platform/database/transactions';
+import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { readIndexedPage } from '@muster/platform/http/indexed-page';
 import { Conditions, FilterCondition, KnownTotal, readPage, Sought } from '@muster/platform/http/list-query';
 import { RecordListQueryDto } from '@muster/platform/http/list-query.dto';
 import { EVERYTHING, isEverything, ScopeCondition, undivided } from '@muster/platform/http/list-scope';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
 import { Search, SearchedTable } from '../search/contacts.search.service';
-import { assigneeColumn, ContactCounts, facetName } from './contacts.counts.repository';
+import { assigneeColumn, ContactCounts, facetName, FACETS } from './contacts.counts.repository';
 import { ListKeeper } from './contacts.lists.keeper';
 import { TagIndex } from './contacts.tags.repository';
 
@@ -24,6 +24,23 @@ export interface ContactListQuery extends RecordListQueryDto {
 const LISTED = ['status', 'source', 'tags', 'assignedTo', 'ownerId', 'createdBy', 'originImportId'];
 /** Records of a tag that so many have, or fewer, are read by name. */
 const RARE = 2_000;
+
+/** Compares the counts of a noun with its records. @returns how many cells were wrong; null when somebody else is at it */
+export async function checkCounts(
+  database: Database,
+  transactions: Transactions,
+  noun: ContactNoun,
+): Promise<number | null> {
+  const counts = new ContactCounts(database, noun);
+  let wrong = 0;
+  for (const facet of FACETS) {
+    const found = await transactions.bookkeep((tx) => counts.check(tx, facet));
+    if (found === null) return null;
+    wrong += found;
+  }
+  await transactions.bookkeep((tx) => counts.setChecked(tx));
+  return wrong;
+}
 
 /** Records in lists: every write of a single one keeps its terms, tags and counts. */
 export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {

@@ -4,8 +4,9 @@ import { parseTime } from '@muster/platform/database/dialect/dialect';
 import { Transactions } from '@muster/platform/database/transactions';
 import { logOf } from '@muster/platform/observability/logger';
 import { Loop } from '@muster/platform/observability/loop';
-import { CONTACT_NOUNS, ContactNoun } from '../memberships/contacts.memberships.service';
-import { compactCounts, ContactCounts, FACETS, markOf } from './contacts.counts.repository';
+import { CONTACT_NOUNS } from '../memberships/contacts.memberships.service';
+import { compactCounts, markOf } from './contacts.counts.repository';
+import { checkCounts } from './contacts.lists.service';
 
 /** How often a worker looks for counts that were never checked, and for rows to put together, in milliseconds. */
 const POLL = 2_000;
@@ -13,23 +14,6 @@ const COMPACT_EVERY = 10_000;
 /** How long counts are trusted, in milliseconds. A check reads all records. */
 const CHECK_EVERY = 24 * 60 * 60_000;
 const CELLS_AT_ONCE = 200;
-
-/** Compares the counts of a noun with its records. @returns how many cells were wrong; null when somebody else is at it */
-export async function checkCounts(
-  database: Database,
-  transactions: Transactions,
-  noun: ContactNoun,
-): Promise<number | null> {
-  const counts = new ContactCounts(database, noun);
-  let wrong = 0;
-  for (const facet of FACETS) {
-    const found = await transactions.bookkeep((tx) => counts.check(tx, facet));
-    if (found === null) return null;
-    wrong += found;
-  }
-  await transactions.bookkeep((tx) => counts.setChecked(tx));
-  return wrong;
-}
 
 /** Keeps the counts of lists small and right. Any number of workers may run. */
 @Injectable()
