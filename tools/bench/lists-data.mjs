@@ -102,15 +102,20 @@ function fillSqlite(path, rows, team, fieldId) {
     file
       .transaction(() => {
         for (let n = 1; n <= rows; n++) insert.run(leadOf(n, rows, team));
-        file
-          .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
-          .run(backlog(rows));
-        file.exec(UNCHECKED);
         file.prepare(indexTiers(`'t' || (id % ${TIERS.length})`)).run(fieldId);
         file.prepare('UPDATE record_ids SET next_id = ? WHERE sequence = ?').run(rows + 1, 'leads');
       })
       .immediate();
     file.exec('ANALYZE');
+    // Last: from now on the program writes.
+    file
+      .transaction(() => {
+        file
+          .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
+          .run(backlog(rows));
+        file.exec(UNCHECKED);
+      })
+      .immediate();
   } finally {
     file.close();
   }

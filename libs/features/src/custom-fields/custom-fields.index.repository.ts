@@ -109,7 +109,7 @@ export class CustomFieldIndex {
     const all = [fieldId, ...params];
     const condition = { sql: `id IN (SELECT record_id ${entries})`, params: all };
     const [{ n }] = await this.database.query<{ n: number | string }>(
-      `SELECT COUNT(*) AS n FROM (SELECT record_id ${entries} LIMIT ${RARE + 1}) some`,
+      `SELECT COUNT(*) AS n FROM (SELECT record_id ${entries} LIMIT ${RARE + 1}) few`,
       all,
     );
     if (Number(n) <= RARE) return condition;

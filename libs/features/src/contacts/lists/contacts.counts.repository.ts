@@ -1,5 +1,5 @@
 import { Database } from '@muster/platform/database/database';
-import { formatTime } from '@muster/platform/database/dialect/dialect';
+import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
@@ -35,7 +35,8 @@ export interface ListedChange {
 }
 type CountedRow = Omit<ListedRow, 'id' | 'created_at'>;
 
-interface Cell {
+/** Records that are counted together; less than none where some were taken away. */
+export interface Cell {
   facet: string;
   assignee: number | null;
   creator: number | null;
@@ -128,7 +129,7 @@ export class ContactCounts {
       if (before) tally.addRecord(before, -1);
       if (after) tally.addRecord(after, 1);
     }
-    await this.write(tx, tally);
+    await this.write(tx, tally.changed);
   }
 
   /** Records were made, many at once. @param ranges all of their ids, each once */
@@ -143,12 +144,12 @@ export class ContactCounts {
       );
       for (const row of rows) tally.addRecord(row, Number(row.n));
     }
-    await this.write(tx, tally);
+    await this.write(tx, tally.changed);
   }
 
-  private async write(tx: Tx, tally: Tally): Promise<void> {
+  private async write(tx: Tx, changed: readonly Cell[]): Promise<void> {
     const mark = markOf(this.noun);
-    const cells = tally.changed.map(({ facet, assignee, creator, n }) => [mark, facet, assignee, creator, n]);
+    const cells = changed.map(({ facet, assignee, creator, n }) => [mark, facet, assignee, creator, n]);
     if (cells.length === 0) return;
     if (cells.length <= ROWS_BY_INSERT) {
       const sql = `INSERT INTO contact_counts (${COLUMNS.join(', ')}) VALUES ${cells.map(() => '(?, ?, ?, ?, ?)').join(', ')}`;
@@ -177,25 +178,29 @@ export class ContactCounts {
     return Number(checked) === 0 ? null : Number(total);
   }
 
+  /** When the counts were last checked; null before the first time. */
+  async checkedAt(): Promise<Date | null> {
+    const [{ checked_at: at }] = await this.database.query<{ checked_at: Date | string | null }>(
+      'SELECT checked_at FROM contact_count_checks WHERE noun = ?',
+      [markOf(this.noun)],
+    );
+    return at === null ? null : parseTime(at);
+  }
+
   /**
-   * Compares the counts of a facet with the records, and adds what is missing. Both are read by one statement: what others write
-   * meanwhile is in neither or in both.
-   * @returns how many cells were wrong; null when somebody else is at it
+   * What is to be added to the counts of a facet so that they are those of the records. Both are read by one statement: what others
+   * write meanwhile is in neither or in both, so it is right to add this at any later time.
    */
-  async check(tx: Tx, facet: Facet): Promise<number | null> {
-    const mark = markOf(this.noun);
-    const { dialect } = this.database;
-    const lock = `SELECT noun FROM contact_count_checks WHERE noun = ?${dialect.skipLocked}`;
-    if ((await tx.query(lock, [mark])).rows.length === 0) return null;
+  async drift(facet: Facet): Promise<Cell[]> {
     const tally = new Tally();
     const [first, last] = facet === 'all' ? ['all', 'all'] : [`${facet}=`, `${facet}=${LAST}`];
-    const { rows } = await tx.query<Omit<Cell, 'n'> & { kept: number; n: number | string }>(
+    const rows = await this.database.query<Omit<Cell, 'n'> & { kept: number; n: number | string }>(
       `SELECT 0 AS kept, ${this.valueOf(facet)} AS facet, ${ASSIGNEES[this.noun]} AS assignee, created_by AS creator, COUNT(*) AS n
        FROM ${this.noun} GROUP BY 2, 3, 4
        UNION ALL
        SELECT 1 AS kept, facet, assignee, creator, SUM(n) AS n
        FROM contact_counts WHERE noun = ? AND facet >= ? AND facet <= ? GROUP BY 2, 3, 4`,
-      [mark, first, last],
+      [markOf(this.noun), first, last],
     );
     for (const row of rows) {
       const [assignee, creator, n] = [idOf(row.assignee), idOf(row.creator), Number(row.n)];
@@ -206,8 +211,7 @@ export class ContactCounts {
         for (const value of values) tally.add(facetName(facet, value), assignee, creator, n);
       }
     }
-    await this.write(tx, tally);
-    return tally.changed.length;
+    return tally.changed;
   }
 
   private valueOf(facet: Facet): string {
@@ -217,12 +221,21 @@ export class ContactCounts {
     return facet === 'tag' ? 'tags' : 'status';
   }
 
-  /** All facets were checked. */
-  async setChecked(tx: Tx): Promise<void> {
-    await tx.query('UPDATE contact_count_checks SET checked_at = ? WHERE noun = ?', [
-      formatTime(new Date()),
-      markOf(this.noun),
-    ]);
+  /**
+   * Adds what was found by {@link drift} of all facets.
+   * @param before when the counts had last been checked before that
+   * @returns whether it was added: not when somebody else has checked them since
+   */
+  async correct(tx: Tx, cells: readonly Cell[], before: Date | null): Promise<boolean> {
+    // Later than before, whatever the clocks say: a check is told from another by its time.
+    const now = new Date(Math.max(Date.now(), (before?.getTime() ?? 0) + 1));
+    const { affected } = await tx.query(
+      `UPDATE contact_count_checks SET checked_at = ? WHERE noun = ? AND checked_at ${before ? '= ?' : 'IS NULL'}`,
+      [formatTime(now), markOf(this.noun), ...(before ? [formatTime(before)] : [])],
+    );
+    if (affected === 0) return false;
+    await this.write(tx, cells);
+    return true;
   }
 }
 

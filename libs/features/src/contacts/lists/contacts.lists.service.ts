@@ -9,7 +9,7 @@ import { RecordListQueryDto } from '@muster/platform/http/list-query.dto';
 import { EVERYTHING, isEverything, ScopeCondition, undivided } from '@muster/platform/http/list-scope';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
 import { Search, SearchedTable } from '../search/contacts.search.service';
-import { assigneeColumn, ContactCounts, facetName, FACETS } from './contacts.counts.repository';
+import { assigneeColumn, Cell, ContactCounts, facetName, FACETS } from './contacts.counts.repository';
 import { ListKeeper } from './contacts.lists.keeper';
 import { TagIndex } from './contacts.tags.repository';
 
@@ -25,21 +25,20 @@ const LISTED = ['status', 'source', 'tags', 'assignedTo', 'ownerId', 'createdBy'
 /** Records of a tag that so many have, or fewer, are read by name. */
 const RARE = 2_000;
 
-/** Compares the counts of a noun with its records. @returns how many cells were wrong; null when somebody else is at it */
+/**
+ * Compares the counts of a noun with its records, and adds what is missing. Nobody waits for it.
+ * @returns how many cells were wrong; null when somebody else was faster
+ */
 export async function checkCounts(
   database: Database,
   transactions: Transactions,
   noun: ContactNoun,
 ): Promise<number | null> {
   const counts = new ContactCounts(database, noun);
-  let wrong = 0;
-  for (const facet of FACETS) {
-    const found = await transactions.bookkeep((tx) => counts.check(tx, facet));
-    if (found === null) return null;
-    wrong += found;
-  }
-  await transactions.bookkeep((tx) => counts.setChecked(tx));
-  return wrong;
+  const before = await counts.checkedAt();
+  const wrong: Cell[] = [];
+  for (const facet of FACETS) wrong.push(...(await counts.drift(facet)));
+  return (await transactions.bookkeep((tx) => counts.correct(tx, wrong, before))) ? wrong.length : null;
 }
 
 /** Records in lists: every write of a single one keeps its terms, tags and counts. */

@@ -91,7 +91,7 @@ export class Memberships {
     const params = [groupId, noun, ...seen.params];
     const condition = { sql: `id IN (SELECT m.record_id ${members})`, params };
     const [{ n }] = await this.database.query<{ n: number | string }>(
-      `SELECT COUNT(*) AS n FROM (SELECT m.record_id ${members} LIMIT ${FEW + 1}) some`,
+      `SELECT COUNT(*) AS n FROM (SELECT m.record_id ${members} LIMIT ${FEW + 1}) few`,
       params,
     );
     if (Number(n) <= FEW) return condition;

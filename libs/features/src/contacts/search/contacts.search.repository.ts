@@ -119,7 +119,7 @@ export class SearchIndex {
   async isFrequent(word: SearchWord, most: number): Promise<boolean> {
     const { sql, params } = this.wordWhere(word);
     const [{ n }] = await this.database.query<{ n: number | string }>(
-      `SELECT COUNT(*) AS n FROM (SELECT record_id FROM search_terms WHERE ${sql} LIMIT ${most + 1}) some`,
+      `SELECT COUNT(*) AS n FROM (SELECT record_id FROM search_terms WHERE ${sql} LIMIT ${most + 1}) few`,
       params,
     );
     return Number(n) > most;
