@@ -9,8 +9,11 @@ export interface Sieve {
   holds: (row: Record<string, unknown>) => boolean;
 }
 
-/** How many records of a list are looked at: as often as not the first are enough. */
-const LOOKED_AT = [600, 4_000];
+/** How many records of a list are looked at first, and at most. */
+const FIRST = 600;
+const MOST = 4_000;
+/** Where so many times as many records are looked at as should do, they mostly do. */
+const MARGIN = 1.5;
 
 /**
  * Walks a list and picks what is looked for.
@@ -26,8 +29,7 @@ export async function sift(
   { columns, may, holds }: Sieve,
 ): Promise<number[] | null> {
   const order = `ORDER BY ${column} ${direction}, id ${direction}`;
-  for (const most of LOOKED_AT) {
-    if (need > most) continue;
+  for (let most = Math.max(FIRST, need); most <= MOST;) {
     const walk = (where: string) =>
       `SELECT ${[...new Set(['id', column, ...columns])].join(', ')} FROM ${table} WHERE ${where} ${order} LIMIT ${most}`;
     const walks = ranges.map(({ sql }, index) => `SELECT * FROM (${walk(sql)}) range${index}`);
@@ -41,6 +43,9 @@ export async function sift(
     );
     const found = rows.filter(holds).map(({ id }) => Number(id));
     if (found.length >= need) return found.slice(0, need);
+    const enough = Math.ceil(((most * need) / found.length) * MARGIN);
+    if (most === MOST) return null;
+    most = enough < MOST * MARGIN ? Math.min(Math.max(enough, most + 1), MOST) : Infinity;
   }
   return null;
 }
