@@ -3,6 +3,7 @@ import { auditTable } from '@muster/features/audit/audit.entity';
 import { authTables } from '@muster/features/auth/auth.entity';
 import { duplicateKeyTable } from '@muster/features/contacts/duplicates/contacts.duplicates.entity';
 import { groupMemberTable } from '@muster/features/contacts/memberships/contacts.memberships.entity';
+import { contactListTables } from '@muster/features/contacts/lists/contacts.lists.entity';
 import { searchTables } from '@muster/features/contacts/search/contacts.search.entity';
 import { contactMergeTable } from '@muster/features/contacts/merge/contacts.merge.entity';
 import { customFieldTables } from '@muster/features/custom-fields/custom-fields.entity';
@@ -31,6 +32,7 @@ export const tables = [
   groupTable,
   groupMemberTable,
   ...searchTables,
+  ...contactListTables,
   contactMergeTable,
   duplicateKeyTable,
   ...importTables,

@@ -106,21 +106,28 @@ function fillSqlite(path, rows, team, fieldId) {
     file
       .transaction(() => {
         for (let n = 1; n <= rows; n++) insert.run(leadOf(n, rows, team));
-        if (fieldId !== null) {
-          file
-            .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
-            .run(backlog(rows));
-          file.prepare(indexTiers(`'t' || (id % ${TIERS.length})`)).run(fieldId);
-        }
+        if (fieldId !== null) file.prepare(indexTiers(`'t' || (id % ${TIERS.length})`)).run(fieldId);
         file.prepare('UPDATE record_ids SET next_id = ? WHERE sequence = ?').run(rows + 1, 'leads');
       })
       .immediate();
     file.exec('ANALYZE');
+    if (fieldId === null) return;
+    // Last: from now on the program writes.
+    file
+      .transaction(() => {
+        file
+          .prepare('INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?, ?, ?, ?)')
+          .run(backlog(rows));
+        file.exec(UNCHECKED);
+      })
+      .immediate();
   } finally {
     file.close();
   }
 }
 
+/** The counts of lists are to be compared with the records. */
+const UNCHECKED = 'UPDATE contact_count_checks SET checked_at = NULL';
 const backlog = (rows) => ['l', 1, rows, timeOf(Date.now() - 60_000)];
 
 async function fillServer(url, rows, team, fieldId) {
@@ -154,6 +161,7 @@ async function fillServer(url, rows, team, fieldId) {
       sql: 'INSERT INTO search_backlog (noun, first_id, last_id, added_at) VALUES (?)',
       values: [backlog(rows)],
     });
+    await run({ sql: UNCHECKED });
     await run({ sql: indexTiers(`CONCAT('t', id % ${TIERS.length})`), values: [fieldId] });
     await run({ sql: 'ANALYZE TABLE custom_field_values' });
   } finally {
@@ -161,9 +169,10 @@ async function fillServer(url, rows, team, fieldId) {
   }
 }
 
-/** Whether terms of searches are still to be written. */
+/** Whether terms of searches, or counts of lists, are still to be written. */
 export async function isIndexing(database) {
-  const sql = 'SELECT COUNT(*) AS n FROM search_backlog';
+  const sql =
+    'SELECT (SELECT COUNT(*) FROM search_backlog) + (SELECT COUNT(*) FROM contact_count_checks WHERE checked_at IS NULL) AS n';
   if (database.kind === 'sqlite') {
     const file = new Sqlite(database.path, { readonly: true, timeout: 15_000 });
     const { n } = file.prepare(sql).get();

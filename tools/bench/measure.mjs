@@ -47,7 +47,7 @@ export async function measure(options) {
   const files = mkdtempSync(join(tmpdir(), 'muster-bench-files-'));
   const only = ['memory', 'read', 'lists', 'plan', 'large'].find((name) => options[name]);
   try {
-    for (const section of only ? [only] : ['speed', 'read']) {
+    for (const section of only ? [only] : ['speed', 'read', 'lists']) {
       const [measured, tableOf] = SECTIONS[section];
       const load = loadavg()[0];
       const results = [];

@@ -1,5 +1,10 @@
 import type { Role } from '@muster/core/permissions';
+import { sortKeyOf } from '@muster/core/contact/custom-fields-sort-key';
 import type { AuditEntry } from '@muster/features/audit/audit.entity';
+import { checkCounts } from '@muster/features/contacts/lists/contacts.lists.service';
+import { CONTACT_NOUNS, ContactNoun } from '@muster/features/contacts/memberships/contacts.memberships.service';
+import { indexSome } from '@muster/features/contacts/search/contacts.search.service';
+import type { CustomField } from '@muster/features/custom-fields/custom-fields.entity';
 import type { Customer } from '@muster/features/customers/customers.entity';
 import type { Group } from '@muster/features/groups/groups.entity';
 import type { Import, LedgerEntry, Outcome } from '@muster/features/imports/imports.entity';
@@ -20,6 +25,9 @@ const LAST = ['Example', 'Sample', 'Invented', 'Öztest', 'Madeup'];
 const COMPANIES = ['Acme', 'Globex', 'Initech', 'Umbrella & Sons', null];
 export const SOURCES = ['web', 'fair', 'referral'];
 export const TAGS = ['vip', 'vip2', 'cold', 'a "quoted" tag', 'later'];
+export const TIERS = ['Gold', 'Iron', 'Tin'];
+/** Seats are fewer. */
+export const SEATS = 6;
 const MINUTE = 60_000;
 
 /** One row of a ledger, and whom its record id names. */
@@ -96,8 +104,13 @@ export async function populate(world: World, random: Random): Promise<Population
   for (const work of imports) work.ledger = makeLedger(random, work, work.target === 'leads' ? leads : customers);
   await world.insert<Lead>('leads', leads);
   await world.insert<Customer>('customers', customers);
-  // As an import leaves them: the terms that they are searched by are still to be written.
+  await addFields(world, { leads, customers });
+  // As an import leaves them: they are counted, and the terms and tags of most are still to be written.
   await world.insert('search_backlog', [backlogOf('l', leads), backlogOf('c', customers)]);
+  for (let turn = 0; turn < 2; turn++) {
+    await world.transactions.run((tx) => indexSome(tx, world.database, RECORDS / 4));
+  }
+  for (const noun of CONTACT_NOUNS) await checkCounts(world.database, world.transactions, noun);
   await world.insert<Import>(
     'imports',
     imports.map(({ ledger: _ledger, file: _file, ...row }) => row),
@@ -113,6 +126,29 @@ export async function populate(world: World, random: Random): Promise<Population
   // Only now do some leave, by the API: what they made and hold stays behind.
   for (const { person, leave } of leaving) await leave(person);
   return { people, callers, teams, leads, customers, imports, groups };
+}
+
+/** Two custom fields of each noun, and their index. */
+async function addFields(world: World, records: Record<ContactNoun, (Lead | Customer)[]>): Promise<void> {
+  for (const noun of CONTACT_NOUNS) {
+    for (const [fieldKey, type] of [['tier', 'list'] as const, ['seats', 'number'] as const]) {
+      const field: CustomField = {
+        ...{ id: world.id(), noun, fieldKey, label: fieldKey, type, required: false, defaultValue: null },
+        ...{ options: type === 'list' ? TIERS : null, validation: null, filterable: true, description: null },
+        ...{ state: 'ready', doneTo: 0, changedBy: null, changedByKey: null, changedIn: null },
+        ...{ createdAt: world.time(), updatedAt: world.time(), version: 1 },
+      };
+      await world.insert<CustomField>('custom_fields', [field]);
+      const entries = records[noun].map(({ id: recordId, customFields }) => {
+        const value = customFields[fieldKey] ?? null;
+        const sortKey = value === null ? '' : sortKeyOf(type, value)!;
+        const numberValue = typeof value === 'number' ? value : null;
+        return { recordId, fieldId: field.id, ordinal: 0, sortKey, numberValue };
+      });
+      await world.insert('custom_field_values', entries);
+    }
+  }
+  await world.transactions.run((tx) => tx.query('UPDATE custom_field_sets SET revision = revision + 1'));
 }
 
 function backlogOf(noun: 'l' | 'c', records: { id: number }[]) {
@@ -140,6 +176,10 @@ function makeContacts(world: World, random: Random, people: number[], imports: K
         phone: !named || random.chance(0.5) ? `+1201555${String(n).padStart(4, '0')}` : null,
         company: random.pick(COMPANIES),
         tags: TAGS.filter(() => random.chance(0.2)),
+        customFields: {
+          ...(random.chance(0.7) ? { tier: random.pick(TIERS) } : {}),
+          ...(random.chance(0.7) ? { seats: random.below(SEATS) } : {}),
+        },
         createdBy: origin?.createdBy ?? (random.chance(0.95) ? random.pick(people) : null),
         originImportId: origin?.id ?? null,
         originRow: origin ? 1 : null,

@@ -51,7 +51,7 @@ describe(`the scope of random queries, seed ${SEED}`, () => {
       return;
     }
     const wanted = sorted(
-      visible.filter((fact) => [...given.values()].every(({ holds }) => holds(fact))),
+      visible.filter((fact) => [...given.values()].every(({ holds }) => holds(fact, caller.person))),
       surface,
       sort,
     );

@@ -1,6 +1,6 @@
 import type { Role } from '@muster/core/permissions';
 import { Owned, Person, reaches, Scope } from './oracle';
-import { Population, SOURCES, TAGS } from './population';
+import { Population, SEATS, SOURCES, TAGS, TIERS } from './population';
 import type { Random } from './random';
 import type { World } from './world';
 
@@ -11,7 +11,7 @@ export type Fact = Record<string, unknown> & { id: number };
 interface Filter {
   name: string;
   value: string;
-  holds: (fact: Fact) => boolean;
+  holds: (fact: Fact, caller: Person) => boolean;
 }
 
 /** A list of the API: who may read it in which scope, and what is in it. */
@@ -94,6 +94,34 @@ const tag = (random: Random): Filter => {
   return { name: 'tag', value, holds: (fact) => (fact.tags as string[]).includes(value) };
 };
 
+/** A group that the caller may not see lists nothing. */
+const inGroup =
+  (noun: 'leads' | 'customers', groups: Population['groups']) =>
+  (random: Random): Filter => {
+    const group = random.pick(groups);
+    const isSeen = ({ role, teamId }: Person) => role !== 'manager' || group.teamId === null || group.teamId === teamId;
+    return {
+      ...{ name: 'groupId', value: String(group.id) },
+      holds: ({ id }, caller) => isSeen(caller) && group[noun].includes(id),
+    };
+  };
+
+/** Custom fields: an option in any case, none, and ends of a range. */
+const ofField = (random: Random): Filter => {
+  const tier = random.pick(['', ...TIERS]);
+  const seats = random.below(SEATS);
+  const held = (fact: Fact) => fact.customFields as { tier?: string; seats?: number };
+  return random.pick<Filter>([
+    {
+      ...{ name: 'cf.tier', value: random.pick([tier, tier.toUpperCase()]) },
+      holds: (fact) => (held(fact).tier ?? '') === tier,
+    },
+    { name: 'cf.seats', value: String(seats), holds: (fact) => held(fact).seats === seats },
+    { name: 'cf.seats.from', value: String(seats), holds: (fact) => (held(fact).seats ?? -1) >= seats },
+    { name: 'cf.seats.to', value: String(seats), holds: (fact) => (held(fact).seats ?? SEATS) <= seats },
+  ]);
+};
+
 /** @param people whose ids are asked for */
 function contacts(path: string, nameField: string, assignee: string, population: Population, facts: Fact[]): Surface {
   const { people, imports } = population;
@@ -104,7 +132,8 @@ function contacts(path: string, nameField: string, assignee: string, population:
     filters: [
       ...[equals(assignee, [...people.keys()]), equals('importId', ids(imports), 'originImportId'), tag],
       ...[search(nameField), search(nameField), since('createdFrom', 'createdAt', true)],
-      since('createdTo', 'createdAt', false),
+      ...[since('createdTo', 'createdAt', false), ofField, ofField],
+      inGroup(path === '/leads' ? 'leads' : 'customers', population.groups),
     ],
     sorts: { createdAt: time('createdAt'), updatedAt: time('updatedAt'), name: (fact) => fact[nameField] as string },
   };

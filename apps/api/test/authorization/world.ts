@@ -109,8 +109,16 @@ export class World {
     return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
   }
 
+  get database(): Database {
+    return this.app.get(Database);
+  }
+
+  get transactions(): Transactions {
+    return this.app.get(Transactions);
+  }
+
   async insert<T extends object>(table: string, rows: T[]): Promise<void> {
-    await this.app.get(Transactions).run(async (tx) => {
+    await this.transactions.run(async (tx) => {
       for (let start = 0; start < rows.length; start += ROWS_AT_ONCE) {
         await tx.manager.getRepository<T>(table).insert(rows.slice(start, start + ROWS_AT_ONCE));
       }
@@ -118,7 +126,7 @@ export class World {
   }
 
   async remove(table: string, ids: number[]): Promise<void> {
-    await this.app.get(Transactions).run(async (tx) => {
+    await this.transactions.run(async (tx) => {
       for (let start = 0; start < ids.length; start += ROWS_AT_ONCE) {
         const some = ids.slice(start, start + ROWS_AT_ONCE);
         await tx.query(`DELETE FROM ${table} WHERE id IN (${some.map(() => '?').join(', ')})`, some);
@@ -127,7 +135,7 @@ export class World {
   }
 
   query<T>(sql: string, params: unknown[] = []): Promise<T[]> {
-    return this.app.get(Database).query<T>(sql, params);
+    return this.database.query<T>(sql, params);
   }
 
   async addTeam(name: string): Promise<number> {

@@ -6,6 +6,7 @@ import { Page } from '@muster/core/page';
 import { Permission } from '@muster/core/permissions';
 import { Principal } from '@muster/core/principal';
 import { RecordTable, SqlCondition } from '@muster/platform/database/record-table';
+import { FilterCondition } from '@muster/platform/http/list-query';
 
 /** What leads and customers have in common. */
 export interface ContactRecord {
@@ -77,7 +78,7 @@ export interface ContactRepository<R extends ContactRecord, Q> {
   readonly records: RecordTable<R>;
   /** The conditions of a list, for a query on the noun's table alone. @param more beside those that the query names */
   where(visible: SqlCondition, query: Q, more?: readonly SqlCondition[]): Promise<SqlCondition>;
-  list(visible: SqlCondition, query: Q, more?: readonly SqlCondition[]): Promise<Page<R>>;
+  list(visible: SqlCondition, query: Q, more?: readonly FilterCondition[]): Promise<Page<R>>;
 }
 
 /** What a caller may do with the records of a noun. */

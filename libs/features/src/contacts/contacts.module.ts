@@ -4,6 +4,7 @@ import { AuthModule } from '../auth/auth.module';
 import { CustomFieldsModule } from '../custom-fields/custom-fields.module';
 import { ContactDuplicates } from './duplicates/contacts.duplicates.service';
 import { ContactFollowers } from './contacts.followers.service';
+import { ListCountsWorker } from './lists/contacts.lists.worker';
 import { Memberships } from './memberships/contacts.memberships.service';
 import { MergesRepository } from './merge/contacts.merge.repository';
 import { SearchWorker } from './search/contacts.search.worker';
@@ -17,5 +18,5 @@ import { ContactTools } from './contacts.tools.service';
 })
 export class ContactsModule {}
 
-@Module({ providers: [SearchWorker] })
+@Module({ providers: [ListCountsWorker, SearchWorker] })
 export class ContactsWorkerModule {}

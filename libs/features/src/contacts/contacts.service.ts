@@ -3,6 +3,7 @@ import { Page } from '@muster/core/page';
 import { Principal } from '@muster/core/principal';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { CustomFilters } from '@muster/platform/http/custom-filters';
+import { FilterCondition } from '@muster/platform/http/list-query';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
 import { BatchInput, BatchView, ContactBatches } from './batch/contacts.batch.service';
 import { ContactBulk } from './contacts.bulk.service';
@@ -72,11 +73,11 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
   }
 
   /** The conditions of a query that its noun's table does not know. */
-  private async conditions(principal: Principal, { groupId }: Q, filters: CustomFilters): Promise<SqlCondition[]> {
+  private async conditions(principal: Principal, { groupId }: Q, filters: CustomFilters): Promise<FilterCondition[]> {
     const { noun } = this.kind;
     const ofFields = await this.tools.customFields.conditions(noun, filters);
     if (groupId === undefined) return ofFields;
-    return [...ofFields, this.tools.memberships.condition(noun, groupId, groupsSeen(principal))];
+    return [...ofFields, await this.tools.memberships.condition(noun, groupId, groupsSeen(principal))];
   }
 
   /**

@@ -4,6 +4,7 @@ import { CompiledField } from '@muster/core/contact/custom-fields';
 import { ContactTarget } from '@muster/core/contact/fields';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
+import { FilterCondition } from '@muster/platform/http/list-query';
 import { Tx } from '@muster/platform/database/transactions';
 import { marks } from '@muster/platform/database/sql';
 import { tableOf } from './custom-fields.repository';
@@ -28,6 +29,8 @@ const COLUMNS = ['record_id', 'field_id', 'ordinal', 'sort_key', 'number_value']
 /** More rows than these go by the bulk load. */
 const ROWS_BY_INSERT = 500;
 const IDS_AT_ONCE = 500;
+/** The records of a value that so many have, or fewer, are read by name. */
+const RARE = 2_000;
 
 /** All SQL on the index of custom fields. */
 @Injectable()
@@ -98,6 +101,32 @@ export class CustomFieldIndex {
     );
     await this.remove(tx, [...new Set(rows.map((row) => Number(row.record_id)))], [fieldId]);
     return rows.length < most;
+  }
+
+  /** The records whose value of a field fulfils a condition. */
+  async condition(fieldId: number, { sql, params }: SqlCondition): Promise<FilterCondition> {
+    const entries = `FROM custom_field_values WHERE field_id = ? AND ${sql}`;
+    const all = [fieldId, ...params];
+    const condition = { sql: `id IN (SELECT record_id ${entries})`, params: all };
+    const [{ n }] = await this.database.query<{ n: number | string }>(
+      `SELECT COUNT(*) AS n FROM (SELECT record_id ${entries} LIMIT ${RARE + 1}) few`,
+      all,
+    );
+    if (Number(n) <= RARE) return condition;
+    return {
+      ...condition,
+      // Not EXISTS, of which stores make a join that begins with all the entries.
+      sieve: {
+        columns: [],
+        may: { sql: `(SELECT COUNT(*) ${entries} AND record_id = near.id) > 0`, params: all },
+        holds: () => true,
+      },
+      count: async () => {
+        const counted = `SELECT COUNT(DISTINCT record_id) AS total ${entries}`;
+        const [{ total }] = await this.database.query<{ total: number | string }>(counted, all);
+        return Number(total);
+      },
+    };
   }
 
   /** The most frequent values of a field among some records, '' (none) included. */

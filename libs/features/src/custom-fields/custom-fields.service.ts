@@ -9,7 +9,8 @@ import { Page } from '@muster/core/page';
 import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { CustomFilters } from '@muster/platform/http/custom-filters';
-import { readIndexedPage } from '@muster/platform/http/indexed-page';
+import { entriesOf, readIndexedPage } from '@muster/platform/http/indexed-page';
+import { FilterCondition } from '@muster/platform/http/list-query';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
 import { CustomField } from './custom-fields.entity';
 import { CustomFieldIndex, RecordValues } from './custom-fields.index.repository';
@@ -125,18 +126,16 @@ export class CustomFieldsService {
    * @throws 422 `field-not-filterable`, `filter-invalid`, `number-invalid`, `date-invalid` or `boolean-invalid`, naming the parameter;
    * 409 `field-indexing` while the index is being built
    */
-  async conditions(noun: ContactTarget, filters: CustomFilters): Promise<SqlCondition[]> {
+  async conditions(noun: ContactTarget, filters: CustomFilters): Promise<FilterCondition[]> {
     if (filters.size === 0) return [];
     const loaded = await this.current(noun);
-    return [...filters].map(([name, values]) => {
-      const end = ENDS.exec(name);
-      const field = filterableField(loaded, end ? end[1] : name.slice('cf.'.length), name);
-      const condition = end ? rangeOf(field, name, end[2], values) : anyOf(field, name, values);
-      return {
-        sql: `id IN (SELECT record_id FROM custom_field_values WHERE field_id = ? AND ${condition.sql})`,
-        params: [field.id, ...condition.params],
-      };
-    });
+    return Promise.all(
+      [...filters].map(([name, values]) => {
+        const end = ENDS.exec(name);
+        const field = filterableField(loaded, end ? end[1] : name.slice('cf.'.length), name);
+        return this.index.condition(field.id, end ? rangeOf(field, name, end[2], values) : anyOf(field, name, values));
+      }),
+    );
   }
 
   /**
@@ -155,13 +154,13 @@ export class CustomFieldsService {
     const key = /^-?cf\.(.+)$/.exec(query.sort)?.[1];
     if (key === undefined) return null;
     const field = filterableField(await this.current(noun), key, 'sort');
-    const index = {
-      table: 'custom_field_values',
-      record: 'record_id',
-      value: 'sort_key',
-      where: { sql: 'entry.field_id = ? AND entry.ordinal = 0', params: [field.id] },
-    };
-    return readIndexedPage(records, index, where, query);
+    const entries = entriesOf(
+      'custom_field_values',
+      { record: 'record_id', value: 'sort_key' },
+      { sql: 'entry.field_id = ? AND entry.ordinal = 0', params: [field.id] },
+      records.definition.name,
+    );
+    return readIndexedPage(records, { sources: [entries] }, where, query);
   }
 
   /**

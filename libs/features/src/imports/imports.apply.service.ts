@@ -7,6 +7,7 @@ import { Tx } from '@muster/platform/database/transactions';
 import { StagedRow } from '@muster/platform/tabular/staged-table';
 import { AuthService } from '../auth/auth.service';
 import { followChanges } from '../contacts/contacts.changes.service';
+import { ListKeeper } from '../contacts/lists/contacts.lists.service';
 import { CustomFieldsService, LoadedFields } from '../custom-fields/custom-fields.service';
 import { changeableColumns, Columns, compileUpdater, propertyOf, valueOf } from './imports.changes';
 import { ImportChange } from './imports.entity';
@@ -36,6 +37,9 @@ const CHANGED: FieldError = {
   ...{ field: '', code: 'changed-since-plan' },
   message: 'what the plan found for this row is not so any more: somebody has changed it since',
 };
+
+/** The columns that lists are kept by and an import may change. */
+const LISTED = ['status', 'source', 'tags'];
 
 /** Resolves the rows of a chunk in the order of the file, and writes what follows: all in sets. */
 @Injectable()
@@ -104,6 +108,13 @@ export class ImportsApplyService {
 
   private async write(tx: Tx, plan: ImportPlan, fields: LoadedFields, writes: Writes): Promise<void> {
     const { made, changed, log } = writes;
+    const { table } = plan.target;
+    const lists = new ListKeeper(this.database, table);
+    const moved = [...changed].filter(([{ values }, before]) => LISTED.some((name) => values[name] !== before[name]));
+    const listed = await lists.held(
+      tx,
+      moved.map(([{ id }]) => id),
+    );
     try {
       await this.free(tx, plan, writes);
       await this.update(tx, plan, changed);
@@ -113,7 +124,7 @@ export class ImportsApplyService {
       throw error;
     }
     await this.insert(tx, plan, made);
-    const { table } = plan.target;
+    await lists.follow(tx, listed);
     const rewritten = [...changed].map(([{ id, values: after }, before]) => ({ id, before, after }));
     await followChanges(tx, this.database, table, rewritten);
     await this.mirror(tx, fields, writes);

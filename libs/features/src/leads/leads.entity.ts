@@ -63,6 +63,7 @@ export const leadTable: TableDefinition = {
     { name: 'ix_leads_updated', columns: ['updatedAt'] },
     { name: 'ix_leads_name', columns: ['name'] },
     { name: 'ix_leads_status', columns: ['status', 'createdAt'] },
+    { name: 'ix_leads_source', columns: ['source', 'createdAt'] },
     { name: 'ix_leads_origin', columns: ['originImportId', 'originRow'] },
   ],
 };

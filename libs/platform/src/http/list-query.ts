@@ -4,9 +4,11 @@ import { Page } from '@muster/core/page';
 import { columnName } from '../database/dialect/columns';
 import { formatTime, parseTime } from '../database/dialect/dialect';
 import { ReadTable, SqlCondition } from '../database/record-table';
+import { marks } from '../database/sql';
 import { parseInstant } from './instant';
-import { ListQueryDto, RecordListQueryDto } from './list-query.dto';
+import { ListQueryDto } from './list-query.dto';
 import { EVERYTHING, partsOf, ScopeCondition } from './list-scope';
+import { Sieve, sift } from './list-sieve';
 
 /** Collects the conditions of a list; all of them must hold. A filter that was not given adds none. */
 export class Conditions {
@@ -43,13 +45,6 @@ export class Conditions {
     return condition ? this.add(condition.sql, ...condition.params) : this;
   }
 
-  /** The filters that {@link RecordListQueryDto} names, but for `q`. */
-  record(query: RecordListQueryDto): this {
-    return this.holds('tags', query.tag)
-      .between('created_at', query.createdFrom, query.createdTo)
-      .equals('origin_import_id', query.importId);
-  }
-
   get isEmpty(): boolean {
     return this.parts.length === 0;
   }
@@ -61,6 +56,9 @@ export class Conditions {
     };
   }
 }
+
+/** Counts a list in a better way than record by record; null where that cannot be done just now. */
+export type KnownTotal = () => Promise<number | null>;
 
 /**
  * Where a page ended: the sort it belongs to, the last record's sort value and id, the number of the page that follows, how many
@@ -113,12 +111,35 @@ function behind([, value, id]: Position, column: string, descending: boolean): S
 /** From here on a page by number reads the whole scope in the sort's order: each of its parts would be read as deep. */
 const DEEP = 10_000;
 
+/** A filter that another table is asked about. */
+export interface FilterCondition extends SqlCondition {
+  /** Where many records have it: looks into each. */
+  sieve?: Sieve;
+  /** How many records have it, of all. */
+  count?: KnownTotal;
+}
+
+/** Better ways to a page that the caller of {@link readPage} has. */
+export interface PageWays {
+  count?: KnownTotal | null;
+  /** What is searched for beside `where`, where many records have it. */
+  sought?: Sought;
+}
+
+/** A condition that many records fulfil: the next of them are found by looking at each in the order of the list. */
+export interface Sought {
+  sieve: Sieve;
+  /** The condition itself, for when they are not near. */
+  condition(): Promise<SqlCondition>;
+  /** Tells it from others. */
+  key: SqlCondition;
+}
+
 /**
  * Reads one page of a list and counts the whole of it: with the first page, whose cursor carries the total on.
  * @param sorts the properties to sort by, under the names that clients use; they are never null
  * @param sort one of those names, with `-` before it for descending
  * @param scope a further condition, which may be in parts
- * @param countKnown gives the total where the caller has a better way to it
  * @throws 422 `cursor-invalid`
  */
 export async function readPage<R extends { id: number }>(
@@ -127,7 +148,7 @@ export async function readPage<R extends { id: number }>(
   where: SqlCondition,
   query: ListQueryDto & { sort: string },
   scope: ScopeCondition = EVERYTHING,
-  countKnown: (() => Promise<number>) | null = null,
+  { count: countKnown, sought }: PageWays = {},
 ): Promise<Page<R>> {
   const { page = 1, limit = 20, sort } = query;
   const { database, definition } = records;
@@ -138,21 +159,33 @@ export async function readPage<R extends { id: number }>(
   const direction = descending ? 'DESC' : 'ASC';
   const at = query.cursor === undefined ? null : readCursor(query.cursor, sort, columns[property].kind === 'time');
   const offset = at ? 0 : (page - 1) * limit;
+  const list = listKey(scope, where, ...(sought ? [sought.key] : []));
+  const carried = carriedTotal(at, list);
+  // Asked for beside the page; what goes wrong is said when it is waited for.
+  const known = carried === undefined ? countKnown?.() : undefined;
+  known?.catch(() => undefined);
   const parts = offset < DEEP ? await partsOf(database, scope) : null;
-  const conditions = (parts ?? [scope]).map((part) => both(part, where));
-  const ranges = at
-    ? conditions.flatMap((each) => behind(at, column, descending).map((range) => both(each, range)))
-    : conditions;
+  const order = { column, direction, table } as const;
+  const rangesOf = (conditions: SqlCondition[]) =>
+    at ? conditions.flatMap((each) => behind(at, column, descending).map((range) => both(each, range))) : conditions;
+  const open = (parts ?? [scope]).map((part) => both(part, where));
+  const ids = sought ? await sift(database, rangesOf(open), order, offset + limit + 1, sought.sieve) : null;
+  /** Those of the list, with what is searched for. */
+  const whole = async () => {
+    const searched = await sought?.condition();
+    return searched ? open.map((each) => both(each, searched)) : open;
+  };
+  const ranges = ids ? [{ sql: `id IN (${marks(ids)})`, params: ids }] : rangesOf(await whole());
   // Skips over ids, and reads whole rows only of the page.
   const skip = (from: string, take: number, over: number) =>
     `SELECT id, ${column} FROM ${from} ORDER BY ${column} ${direction}, id ${direction} LIMIT ${take} OFFSET ${over}`;
-  const rangesOf = ranges.map(
+  const each = ranges.map(
     ({ sql }, index) => `SELECT * FROM (${skip(`${table} WHERE ${sql}`, offset + limit + 1, 0)}) range${index}`,
   );
   const found =
     ranges.length === 1
       ? skip(`${table} WHERE ${ranges[0].sql}`, limit + 1, offset)
-      : skip(`(${rangesOf.join(' UNION ALL ')}) ranges`, limit + 1, offset);
+      : skip(`(${each.join(' UNION ALL ')}) ranges`, limit + 1, offset);
   const rows = await database.query<Record<string, unknown>>(
     `SELECT whole.* FROM ${table} whole JOIN (${found}) page ON page.id = whole.id
      ORDER BY whole.${column} ${direction}, whole.id ${direction}`,
@@ -161,10 +194,9 @@ export async function readPage<R extends { id: number }>(
   const data = rows.slice(0, limit).map((row) => records.fromRow(row));
   const number = at ? at[3] : page;
   const wholeSeen = !at && rows.length <= limit && (rows.length > 0 || offset === 0);
-  const list = listKey(scope, where);
   const total = wholeSeen
     ? offset + rows.length
-    : (carriedTotal(at, list) ?? (await (countKnown?.() ?? countAll(records, conditions))));
+    : (carried ?? (await known) ?? (await countAll(records, await whole())));
   const last = data.at(-1);
   const more = rows.length > limit && last;
   const value = last?.[property as keyof R];

@@ -1,4 +1,5 @@
 import { SqlCondition } from '@muster/platform/database/record-table';
+import { ScopeCondition } from '@muster/platform/http/list-scope';
 import { DuplicateGroup, DuplicateKeys } from './contacts.duplicates.repository';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
 
@@ -24,7 +25,7 @@ const EVERYTHING: SqlCondition = { sql: '1 = 1', params: [] };
 export async function visibleGroups(
   keys: DuplicateKeys,
   noun: ContactNoun,
-  within: SqlCondition | null,
+  within: ScopeCondition | null,
   few = FEW,
 ): Promise<VisibleGroups> {
   if (!within) return allGroups(keys, noun);

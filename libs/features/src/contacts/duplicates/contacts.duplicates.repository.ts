@@ -3,6 +3,7 @@ import { DUPLICATE_REASONS, duplicateKeys, DuplicateReason } from '@muster/core/
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { marks } from '@muster/platform/database/sql';
+import { partsOf, ScopeCondition } from '@muster/platform/http/list-scope';
 import { Tx } from '@muster/platform/database/transactions';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
 
@@ -150,10 +151,17 @@ export class DuplicateKeys {
     return rows.map(({ record_id }) => Number(record_id));
   }
 
-  /** The ids of records within a condition, at most so many, in no order. */
-  async idsWithin(noun: ContactNoun, within: SqlCondition, limit: number): Promise<number[]> {
-    const sql = `SELECT id FROM ${noun} WHERE ${within.sql} LIMIT ${limit}`;
-    return (await this.database.query<{ id: number }>(sql, within.params)).map(({ id }) => Number(id));
+  /** The ids of records within a condition, at most so many, in no order. Where it is in parts, each is a range of an index. */
+  async idsWithin(noun: ContactNoun, within: ScopeCondition, limit: number): Promise<number[]> {
+    const parts = (await partsOf(this.database, within)) ?? [within];
+    const each = parts.map(
+      ({ sql }, index) => `SELECT id FROM (SELECT id FROM ${noun} WHERE ${sql} LIMIT ${limit}) part${index}`,
+    );
+    const rows = await this.database.query<{ id: number }>(
+      `${each.join(' UNION ALL ')} LIMIT ${limit}`,
+      parts.flatMap(({ params }) => params),
+    );
+    return rows.map(({ id }) => Number(id));
   }
 
   /** The keys of records as they are now, from the records themselves. */

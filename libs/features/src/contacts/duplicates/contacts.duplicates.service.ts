@@ -3,6 +3,7 @@ import { DUPLICATE_REASONS, DuplicateReason } from '@muster/core/contact/duplica
 import { invalid } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
 import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
+import { ScopeCondition } from '@muster/platform/http/list-scope';
 import { Tx } from '@muster/platform/database/transactions';
 import { Actor } from '../../audit/audit.service';
 import { DuplicatesMeta, DuplicatesQuery } from './contacts.duplicates.dto';
@@ -58,7 +59,7 @@ export class ContactDuplicates implements ContactFollower {
   async list<R extends { id: number }>(
     records: ReadTable<R>,
     noun: ContactNoun,
-    scope: { visible: SqlCondition; seesAll: boolean },
+    scope: { visible: ScopeCondition; seesAll: boolean },
     { limit = 20, cursor }: DuplicatesQuery,
   ): Promise<DuplicatesPage<R>> {
     const within = scope.seesAll ? null : scope.visible;

@@ -34,7 +34,7 @@ describe('memberships', () => {
     store.transactions.run((tx) => memberships.remove(tx, groupId, noun, ids));
   const groupsOf = async (noun: ContactNoun, id: number) => (await memberships.groupsOf(noun, [id])).get(id);
   const members = async (noun: ContactNoun, groupId: number) => {
-    const { sql, params } = memberships.condition(noun, groupId);
+    const { sql, params } = await memberships.condition(noun, groupId);
     const rows = await store.database.query<{ id: number }>(
       `SELECT id FROM ${noun} WHERE status = 'new' AND ${sql} ORDER BY id`,
       params,

@@ -5,6 +5,7 @@ import { SqlCondition } from '@muster/platform/database/record-table';
 import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
 import { DuplicateKeys } from '../duplicates/contacts.duplicates.repository';
+import { TagIndex } from '../lists/contacts.tags.repository';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
 
 /** The texts of each noun that a search looks into, beside e-mail and phone: columns. */
@@ -121,6 +122,16 @@ export class SearchIndex {
     return rows.map((row) => Number(row.record_id));
   }
 
+  /** Whether a word has more entries in the index than so many. */
+  async isFrequent(word: SearchWord, most: number): Promise<boolean> {
+    const { sql, params } = this.wordWhere(word);
+    const [{ n }] = await this.database.query<{ n: number | string }>(
+      `SELECT COUNT(*) AS n FROM (SELECT record_id FROM search_terms WHERE ${sql} LIMIT ${most + 1}) few`,
+      params,
+    );
+    return Number(n) > most;
+  }
+
   /** How many records have a word, in the index. */
   async countHaving(word: SearchWord): Promise<number> {
     const { sql, params } = this.wordWhere(word);
@@ -160,18 +171,15 @@ export class SearchIndex {
   }
 
   /**
-   * Records of a range that may have all the words, without the index: those with letters beyond ASCII, whose spelling the store cannot
-   * judge, and those that have the words somewhere.
+   * Records that may have all the words, judged by their own columns, without the index: those with letters beyond ASCII, whose spelling
+   * the store cannot judge, and those that have the words somewhere.
    * @param parts of each word what is to be found, one of them
    */
-  mayHave({ firstId, lastId }: IdRange, parts: readonly (readonly string[])[]): SqlCondition {
+  mayHave(parts: readonly (readonly string[])[]): SqlCondition {
     const { charLength } = this.database.dialect;
     const text = `LOWER(REPLACE(${concat(searchedColumns(this.noun))}, '''', ''))`;
     const each = parts.map((any) => `(${any.map(() => `INSTR(${text}, ?) > 0`).join(' OR ')})`).join(' AND ');
-    return {
-      sql: `id BETWEEN ? AND ? AND (OCTET_LENGTH(${text}) > ${charLength}(${text}) OR (${each}))`,
-      params: [firstId, lastId, ...parts.flat()],
-    };
+    return { sql: `(OCTET_LENGTH(${text}) > ${charLength}(${text}) OR (${each}))`, params: parts.flat() };
   }
 }
 
@@ -209,6 +217,7 @@ export class SearchBacklog {
     if (found.length > 0) {
       const [first, last] = [found[0].id, found[found.length - 1].id].map(Number);
       await new DuplicateKeys(this.database).fill(tx, noun, first, last);
+      await new TagIndex(this.database, noun).fill(tx, first, last);
     }
     if (found.length < records) await tx.query('DELETE FROM search_backlog WHERE id = ?', [range.id]);
     else {

@@ -11,6 +11,7 @@ import { ImportChanges1700000000009 } from './1700000000009-import-changes';
 import { ImportUndo1700000000010 } from './1700000000010-import-undo';
 import { ImportPlans1700000000012 } from './1700000000012-import-plans';
 import { ImportUploads1700000000011 } from './1700000000011-import-uploads';
+import { ListCounts1700000000013 } from './1700000000013-list-counts';
 
 /** Every migration, in order. One list for all databases. */
 export const migrations: MigrationClass[] = [
@@ -26,4 +27,5 @@ export const migrations: MigrationClass[] = [
   ImportUndo1700000000010,
   ImportUploads1700000000011,
   ImportPlans1700000000012,
+  ListCounts1700000000013,
 ];
