@@ -28,6 +28,7 @@ import { closeDuckDb } from '@muster/platform/tabular/duckdb';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { stageCsv } from '@muster/platform/tabular/staging';
+import { listFaults } from './lists';
 import { lendDirectory } from './profile';
 import { openTestServices } from './services';
 
@@ -92,7 +93,8 @@ export async function openTestImports() {
   });
 
   async function clear(): Promise<void> {
-    const tables = ['leads', 'search_terms', 'search_backlog', 'duplicate_keys', 'custom_field_values', 'imports'];
+    const kept = ['search_terms', 'search_backlog', 'duplicate_keys', 'custom_field_values', 'contact_counts'];
+    const tables = ['leads', ...kept, 'contact_tags', 'imports'];
     await services.transactions.run(async (tx) => {
       for (const table of [...tables, 'import_chunks', 'import_ledger', 'import_changes'])
         await tx.query(`DELETE FROM ${table}`);
@@ -206,6 +208,8 @@ export async function openTestImports() {
       }
     };
     await Promise.all(Array.from({ length: options.runners ?? 1 }, lane));
+    const faults = await listFaults(database, 'leads');
+    if (faults.length > 0) throw new Error(`The lists do not follow the records: ${JSON.stringify(faults)}`);
     return { id, work, plan, outcomes: await ledger.rowsAt(id, undefined, 0, 10_000) };
   }
 

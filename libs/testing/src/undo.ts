@@ -18,6 +18,7 @@ import { LeadsRepository } from '@muster/features/leads/leads.repository';
 import { LeadsService } from '@muster/features/leads/leads.service';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { Outbox } from '@muster/platform/outbox/outbox';
+import { listFaults } from './lists';
 import { openTestServices } from './services';
 
 /** A row of an import: it makes a lead, changes one, or does nothing. */
@@ -96,6 +97,8 @@ export async function openUndo() {
   async function runUndo(importId: number): Promise<void> {
     for (let chunk = await claim(importId); chunk; chunk = await claim(importId)) await runner.run(chunk);
     await undo.completeIfDone(importId);
+    const faults = await listFaults(database, 'leads');
+    if (faults.length > 0) throw new Error(`The lists do not follow the records: ${JSON.stringify(faults)}`);
   }
 
   return {
