@@ -8,6 +8,7 @@ const USAGE = `npm run bench -- [options]
   --runs N          runs; import and baseline alternate (3)
   --profile P       embedded, services or both (both)
   --database URL    MySQL or MariaDB server of the services profile; found or started without it
+  --import          measure only imports against the database's own loader, and analyses against DuckDB
   --read            measure only how fast a lead is read
   --rounds N        rounds of that; program and baseline alternate (10)
   --lists           measure only lists and searches of leads
@@ -29,6 +30,7 @@ function readArguments() {
         runs: { type: 'string', default: '3' },
         profile: { type: 'string', default: 'both' },
         database: { type: 'string' },
+        import: { type: 'boolean', default: false },
         read: { type: 'boolean', default: false },
         rounds: { type: 'string', default: '10' },
         lists: { type: 'boolean', default: false },
@@ -53,8 +55,8 @@ function readArguments() {
     const gigabytes = Number(values.gigabytes);
     if (!(gigabytes >= 0.01 && gigabytes <= 5)) throw new Error('--gigabytes: 0.01 to 5');
     const { read, memory, lists, plan, large } = values;
-    if ([read, memory, lists, plan, large].filter(Boolean).length > 1) {
-      throw new Error('--read, --memory, --lists, --plan or --large, one of them');
+    if ([values.import, read, memory, lists, plan, large].filter(Boolean).length > 1) {
+      throw new Error('--import, --read, --memory, --lists, --plan or --large, one of them');
     }
     const profiles = values.profile === 'both' ? ['services', 'embedded'] : [values.profile];
     if (!profiles.every((profile) => ['services', 'embedded'].includes(profile))) {

@@ -16,13 +16,13 @@ import { plans } from './plan.mjs';
 import { Program } from './program.mjs';
 import { reads } from './read.mjs';
 import {
+  importsTable,
   largeTable,
   listsTable,
   machine,
   memoryTable,
   plansTable,
   readTable,
-  speedTable,
   writeReport,
 } from './report.mjs';
 
@@ -34,7 +34,7 @@ const MEMORY_ROWS = [200_000, 2_000_000];
 
 /** How each section of the report is measured and shown. */
 const SECTIONS = {
-  speed: [speed, speedTable],
+  import: [imports, importsTable],
   read: [reads, readTable],
   lists: [lists, listsTable],
   plan: [plans, plansTable],
@@ -45,9 +45,9 @@ const SECTIONS = {
 /** Measures what was asked for, prints it and, if told so, writes it down. */
 export async function measure(options) {
   const files = mkdtempSync(join(tmpdir(), 'muster-bench-files-'));
-  const only = ['memory', 'read', 'lists', 'plan', 'large'].find((name) => options[name]);
+  const only = Object.keys(SECTIONS).find((name) => options[name]);
   try {
-    for (const section of only ? [only] : ['speed', 'read', 'lists']) {
+    for (const section of only ? [only] : ['import', 'read', 'lists']) {
       const [measured, tableOf] = SECTIONS[section];
       const load = loadavg()[0];
       const results = [];
@@ -63,11 +63,11 @@ export async function measure(options) {
   }
 }
 
-async function speed(profile, files, { rows, runs, database }) {
+async function imports(profile, files, { rows, runs, database }) {
   const file = join(files, `leads-${rows}.csv`);
   const bytes = await writeLeadFile(file, rows);
   say(`${profile}: ${rows} rows, ${(bytes / 1e6).toFixed(1)} MB, ${runs} run(s)`);
-  const imports = [];
+  const timed = [];
   const baselines = [];
   const conversions = [];
   let version;
@@ -75,9 +75,8 @@ async function speed(profile, files, { rows, runs, database }) {
     const place = await openPlace(profile, { name: 'bench', database });
     try {
       version ??= await databaseVersion(place.database);
-      const timed = await timeImport(place, file, rows);
-      imports.push(timed);
-      say(`  import ${run}: ${describe(timed, rows)}`);
+      timed.push(await timeImport(place, file, rows));
+      say(`  import ${run}: ${describe(timed.at(-1), rows)}`);
       const baseline = await runBaseline(place);
       if (baseline.rows !== rows) throw new Failure(`the baseline loaded ${baseline.rows} rows of ${rows}`);
       baselines.push(baseline.seconds);
@@ -89,7 +88,7 @@ async function speed(profile, files, { rows, runs, database }) {
       await place.remove();
     }
   }
-  return { profile, rows, bytes, version, imports, baselines, conversions };
+  return { profile, rows, bytes, version, imports: timed, baselines, conversions };
 }
 
 const rate = (rows, seconds) => Math.round(rows / seconds);

@@ -89,7 +89,7 @@ export function plansTable(results) {
   return table(['database', 'what', 'analysis', 'time', 'ratio'], lines);
 }
 
-export function speedTable(results) {
+export function importsTable(results) {
   const lines = results.flatMap(({ profile, rows, imports, baselines, version }) => {
     const line = (what, times, compared = '') => [
       version,
