@@ -12,11 +12,12 @@ import { CheckedRow, Holder, madeHolder, Resolution, Resolver, rowReader } from 
 import { RowSource } from './imports.targets';
 
 /**
- * How many rows are looked up at a time, and how many such batches are on their way. Values are looked up in the order of the index: the
- * more at a time, the fewer of its pages are read anew.
+ * How many rows are looked up at a time. Values are looked up in the order of the index: the more at a time, the fewer of its pages are
+ * read anew. While some are resolved the next are on their way.
  */
+const LOOKED_UP_AT_ONCE = 100_000;
+/** How many rows are in memory with all their cells. */
 const ROWS_AT_ONCE = 20_000;
-const BATCHES_AHEAD = 2;
 /** How many rows are checked before others have their turn. */
 const ROWS_IN_A_TURN = 2_000;
 /** Of a range, so many rows or fewer are read one by one. */
@@ -24,11 +25,19 @@ const FEW = 200;
 /** How many rows of each kind a plan shows. */
 const SAMPLES = 20;
 
-interface Batch {
-  rows: CheckedRow[];
+interface Batch<Row = CheckedRow> {
+  rows: Row[];
   found: Found;
   holders: Map<number, Holder>;
 }
+
+/** A row without its cells and values. */
+interface BareRow extends CheckedRow {
+  /** What a record that the row makes would be found by under the rule's field; it may be a default value. */
+  made: string | null;
+}
+
+const NONE: never[] = [];
 
 /**
  * Runs an import over a store that it only reads, with the same reading, matching and resolving of rows.
@@ -45,6 +54,7 @@ export class DryRun {
   private readonly builder: ForecastBuilder;
   private readonly links: Links;
   private readonly total: number;
+  private readonly customAt: number;
 
   constructor(
     private readonly holders: HolderReader,
@@ -58,6 +68,7 @@ export class DryRun {
     this.rule = lookup.rule;
     this.read = rowReader(source, this.rule, fields);
     this.total = staged.totalRows;
+    this.customAt = source.target.columns.indexOf('custom_fields');
     this.builder = new ForecastBuilder(this.total);
     this.links = new Links(this.total);
   }
@@ -76,19 +87,46 @@ export class DryRun {
   }
 
   private async resolveEach(signal: AbortSignal): Promise<void> {
-    const starts = Array.from({ length: Math.ceil(this.total / ROWS_AT_ONCE) }, (_, index) => index * ROWS_AT_ONCE + 1);
-    const load = (from: number) => this.load(this.staged.readRows(from, from + ROWS_AT_ONCE - 1, this.source.columns));
-    for await (const { rows, found, holders } of inOrder(starts, load)) {
-      signal.throwIfAborted();
+    const parts = Math.ceil(this.total / LOOKED_UP_AT_ONCE);
+    const starts = Array.from({ length: parts }, (_, index) => index * LOOKED_UP_AT_ONCE + 1);
+    for await (const { rows, found, holders } of inOrder(starts, (from) => this.loadBare(from, signal))) {
       const resolver = this.resolver();
       for (const holder of holders.values()) resolver.add(holder);
-      for (const row of rows) {
-        const resolution = resolver.resolve(row);
-        this.take(resolution);
-        this.link(row, found);
+      for (const row of rows) this.link(row, found);
+      if (this.rule.policy !== 'update') {
+        for (const row of rows) this.take(resolver.resolve(row));
+        await setImmediate();
+        continue;
       }
-      await setImmediate();
+      // What a row changes takes its cells: those of rows that meet a record are read again.
+      for (let start = 0; start < rows.length; start += ROWS_AT_ONCE) {
+        signal.throwIfAborted();
+        const some = rows.slice(start, start + ROWS_AT_ONCE);
+        const meeting = some.filter((row) => meets(row, found)).map(({ row }) => row);
+        const whole = new Map((await this.checked(meeting)).map((row) => [row.row, row]));
+        for (const row of some) this.take(resolver.resolve(whole.get(row.row) ?? row));
+      }
     }
+  }
+
+  /** Rows from one on without their cells, only with what they are looked up and linked by, and what was found. */
+  private async loadBare(from: number, signal: AbortSignal): Promise<Batch<BareRow>> {
+    const rows: BareRow[] = [];
+    const end = Math.min(from + LOOKED_UP_AT_ONCE - 1, this.total);
+    for (let first = from; first <= end; first += ROWS_AT_ONCE) {
+      signal.throwIfAborted();
+      const last = Math.min(first + ROWS_AT_ONCE - 1, end);
+      for (const row of await this.check(this.staged.readRows(first, last, this.source.columns))) {
+        const errors = row.errors.length === 0 ? NONE : row.errors;
+        rows.push({ ...row, cells: NONE, values: NONE, errors, made: this.madeKey(row) });
+      }
+    }
+    const found = await this.holders.find(this.select, this.lookup, rows);
+    return { rows, found, holders: await this.holders.read(this.select, this.lookup, found, false) };
+  }
+
+  private checked(rows: readonly number[]): Promise<CheckedRow[]> {
+    return rows.length === 0 ? Promise.resolve([]) : this.check(this.readRows(Uint32Array.from(rows)));
   }
 
   private async resolveLinked(linked: Uint32Array, signal: AbortSignal): Promise<void> {
@@ -132,12 +170,17 @@ export class DryRun {
     return read.filter(({ row }) => wanted.has(row));
   }
 
-  private async load(reading: Promise<StagedRow[]>): Promise<Batch> {
+  private async check(reading: Promise<StagedRow[]>): Promise<CheckedRow[]> {
     const rows: CheckedRow[] = [];
     for (const staged of await reading) {
       if (!this.excluded.has(staged.row)) rows.push(this.read(staged));
       if (staged.row % ROWS_IN_A_TURN === 0) await setImmediate();
     }
+    return rows;
+  }
+
+  private async load(reading: Promise<StagedRow[]>): Promise<Batch> {
+    const rows = await this.check(reading);
     const found = await this.holders.find(this.select, this.lookup, rows);
     return { rows, found, holders: await this.holders.read(this.select, this.lookup, found, false) };
   }
@@ -158,14 +201,15 @@ export class DryRun {
     });
   }
 
+  private madeKey({ key, values }: CheckedRow): string | null {
+    if (!this.rule.field || values.length === 0) return null;
+    return key ?? matchKey(this.rule, values[this.customAt] as string);
+  }
+
   /** Notes by what a row may be linked with others: its values, and the records that it meets where records change. */
-  private link({ row, values, email, phone, key }: CheckedRow, found: Found): void {
-    if (values.length === 0) return;
+  private link({ row, email, phone, key, made }: BareRow, found: Found): void {
     const { links, rule } = this;
-    const at = this.source.target.columns.indexOf('custom_fields');
-    // A record that the row makes may be found by a default value.
-    const held = rule.field ? (key ?? matchKey(rule, values[at] as string)) : null;
-    [email, phone, held].forEach((value, field) => {
+    [email, phone, made].forEach((value, field) => {
       if (value !== null) links.add(row, keyOf(value, field));
     });
     if (rule.policy !== 'update') return;
@@ -175,7 +219,11 @@ export class DryRun {
   }
 }
 
-/** Loads things ahead, and gives them in order. */
+/** Whether some record holds what a row holds. */
+const meets = ({ email, phone, key }: CheckedRow, { email: emails, phone: phones, key: keys }: Found): boolean =>
+  (email !== null && emails.has(email)) || (phone !== null && phones.has(phone)) || (key !== null && keys.has(key));
+
+/** Loads things, one ahead, and gives them in order. */
 async function* inOrder<T, R>(items: readonly T[], load: (item: T) => Promise<R>): AsyncGenerator<R> {
   const ahead: Promise<R>[] = [];
   const start = (item: T) => {
@@ -185,7 +233,7 @@ async function* inOrder<T, R>(items: readonly T[], load: (item: T) => Promise<R>
   };
   let next = 0;
   while (next < items.length || ahead.length > 0) {
-    while (next < items.length && ahead.length < BATCHES_AHEAD) start(items[next++]);
+    if (ahead.length === 0) start(items[next++]);
     const loaded = await ahead.shift()!;
     if (next < items.length) start(items[next++]);
     yield loaded;
