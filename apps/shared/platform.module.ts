@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { DynamicModule, Module } from '@nestjs/common';
 import { auditTable } from '@muster/features/audit/audit.entity';
 import { authTables } from '@muster/features/auth/auth.entity';
@@ -20,6 +22,7 @@ import { DatabaseModule } from '@muster/platform/database/database.module';
 import { migrations } from '@muster/platform/database/migrations/list';
 import { platformTables } from '@muster/platform/database/platform.tables';
 import { StorageModule } from '@muster/platform/storage/storage.module';
+import { configureDuckDb } from '@muster/platform/tabular/duckdb';
 
 /** Every table of the store; the features' own, by name. */
 export const tables = [
@@ -44,6 +47,8 @@ export const tables = [
 @Module({})
 export class PlatformModule {
   static with(config: Config): DynamicModule {
+    // Among the temporary files, where what a killed process leaves is cleared away.
+    configureDuckDb({ tempDirectory: join(config.dataDir, 'tmp', `spill-${randomUUID()}`) });
     return {
       module: PlatformModule,
       imports: [ConfigModule.with(config), DatabaseModule.with(tables, migrations), StorageModule, MessagingModule],

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 
 /** How much of the machine the process's one DuckDB may take. */
@@ -8,7 +8,7 @@ export interface DuckDbOptions {
   /** For example `80MB`; what does not fit is spilled to the temporary directory. */
   memoryLimit: string;
   threads: number;
-  /** Where to spill; by default a new directory among the system's temporary files, removed at the end. */
+  /** Where to spill, made when that is needed; by default a new directory among the system's temporary files, removed at the end. */
   tempDirectory?: string;
 }
 
@@ -26,6 +26,8 @@ async function start(): Promise<DuckDBInstance> {
     const created = mkdtempSync(join(tmpdir(), 'muster-duckdb-'));
     process.once('exit', () => rmSync(created, { recursive: true, force: true }));
     spill = created;
+  } else {
+    mkdirSync(dirname(spill), { recursive: true, mode: 0o700 }); // the rest DuckDB makes itself, when it spills
   }
   return DuckDBInstance.create(':memory:', {
     memory_limit: options.memoryLimit,
