@@ -117,8 +117,9 @@ export class DryRun {
       signal.throwIfAborted();
       const last = Math.min(first + ROWS_AT_ONCE - 1, end);
       for (const row of await this.check(this.staged.readRows(first, last, this.source.columns))) {
+        const made = this.madeKey(row);
         const errors = row.errors.length === 0 ? NONE : row.errors;
-        rows.push({ ...row, cells: NONE, values: NONE, errors, made: this.madeKey(row) });
+        rows.push(Object.assign(row, { cells: NONE, values: NONE, errors, made }));
       }
     }
     const found = await this.holders.find(this.select, this.lookup, rows);

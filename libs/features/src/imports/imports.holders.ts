@@ -130,8 +130,11 @@ export class HolderReader {
 }
 
 /** The rows' different values, in the order of the index that they are looked up in. */
-const valuesOf = (rows: readonly CheckedRow[], field: 'email' | 'phone' | 'key'): string[] =>
-  [...new Set(rows.flatMap((row) => row[field] ?? []))].sort();
+function valuesOf(rows: readonly CheckedRow[], field: 'email' | 'phone' | 'key'): string[] {
+  const values: string[] = [];
+  for (const { [field]: value } of rows) if (value !== null) values.push(value);
+  return values.sort().filter((value, at) => at === 0 || value !== values[at - 1]);
+}
 
 /** The records of an import have ids of a range of their own. */
 const rowOf = ({ recordBase, totalRows }: Import, id: number): number | null =>
