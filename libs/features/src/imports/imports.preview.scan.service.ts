@@ -12,6 +12,8 @@ import { StagedRow } from '@muster/platform/tabular/staged-table';
 import { LoadedFields } from '../custom-fields/custom-fields.service';
 import { checkRow } from './imports.batch';
 import { Import } from './imports.entity';
+import { Names } from './imports.names';
+import { ImportNames } from './imports.names.service';
 import { ImportPlans, rowReading } from './imports.plans';
 import { FlagsBuilder, PreviewFlags } from './imports.preview.flags';
 import { ImportsRepository } from './imports.repository';
@@ -68,13 +70,18 @@ export class RowReader {
     return this.reading.columns;
   }
 
+  /** The targets of the mapped ones, which come first. */
+  get targets(): string[] {
+    return this.reading.targets;
+  }
+
   /** Names of the columns of the bulk load. */
   get names(): string[] {
     return this.reading.target.columns;
   }
 
-  read(staged: StagedRow): CheckedRow {
-    const errors = checkRow(staged, this.check, this.capture);
+  read(staged: StagedRow, names: Names): CheckedRow {
+    const errors = checkRow(staged, this.check, this.capture, names);
     const values = errors ? [] : this.capture.values;
     const at = (name: string) => (errors ? null : (values[this.names.indexOf(name)] as string | null));
     return { row: staged.row, errors, values, email: at('email'), phone: at('phone') };
@@ -95,6 +102,7 @@ export class ImportsPreviewScanService {
     private readonly files: LocalFiles,
     private readonly repository: ImportsRepository,
     private readonly plans: ImportPlans,
+    private readonly names: ImportNames,
   ) {}
 
   /** The flags of an import, if they are known here and fresh. */
@@ -175,7 +183,8 @@ export class ImportsPreviewScanService {
     try {
       for (let from = 1; from <= total; from += ROWS_AT_ONCE) {
         const rows = await staged.readRows(from, from + ROWS_AT_ONCE - 1, reader.columns);
-        const checked = rows.map((row) => reader.read(row));
+        const names = await this.names.of(work, reader.targets, rows);
+        const checked = rows.map((row) => reader.read(row, names));
         const holders = await this.storedHolders(work, checked);
         for (const row of checked) {
           if (row.errors) builder.addInvalid(row.row);
@@ -219,7 +228,7 @@ const keyOf = ({ stagedKey }: Import) => `${stagedKey!}.flags`;
 const isFresh = ({ head }: PreviewFlags, fingerprint: string) =>
   head.fingerprint === fingerprint && Date.now() - head.computedAt < FRESH;
 
-/** Everything that the checks depend on, but for the store's records. */
+/** Everything that the checks depend on, but for the store's records, users and groups. */
 const fingerprintOf = ({ mapping, options, totalRows }: Import, { revision }: LoadedFields) =>
   createHash('sha256')
     .update(JSON.stringify([mapping, options, totalRows, revision]))

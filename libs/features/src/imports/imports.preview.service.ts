@@ -4,6 +4,7 @@ import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { CustomFieldsService, LoadedFields } from '../custom-fields/custom-fields.service';
 import { Import } from './imports.entity';
 import { ImportLedger } from './imports.ledger';
+import { ImportNames } from './imports.names.service';
 import { ImportPlans } from './imports.plans';
 import { readableRecords } from './imports.policy';
 import { Holder, indexOf, PreviewFlags } from './imports.preview.flags';
@@ -29,6 +30,7 @@ export class ImportsPreviewService {
     private readonly scans: ImportsPreviewScanService,
     private readonly ledger: ImportLedger,
     private readonly customFields: CustomFieldsService,
+    private readonly names: ImportNames,
   ) {}
 
   /**
@@ -48,7 +50,9 @@ export class ImportsPreviewService {
     const staged = await this.plans.stagedTable(work);
     try {
       const rows = await readAll(staged, numbers, names.length);
-      const checked = rows.map((row) => reader.read({ ...row, cells: reader.columns.map((at) => row.cells[at]) }));
+      const chosen = rows.map((row) => ({ ...row, cells: reader.columns.map((at) => row.cells[at]) }));
+      const named = await this.names.of(work, reader.targets, chosen);
+      const checked = chosen.map((row) => reader.read(row, named));
       const duplicates = await this.duplicatesOf(principal, work, checked, flags);
       const data = rows.map(({ cells, row }, index) => ({
         ...Object.fromEntries(names.map((name, at) => [name, cells[at]?.slice(0, SHOWN) ?? null])),
