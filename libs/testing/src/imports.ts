@@ -99,7 +99,7 @@ export async function openTestImports() {
 
   async function clear(): Promise<void> {
     const kept = ['search_terms', 'search_backlog', 'duplicate_keys', 'custom_field_values', 'contact_counts'];
-    const tables = ['leads', ...kept, 'contact_tags', 'imports'];
+    const tables = ['leads', ...kept, 'contact_tags', 'group_members', 'imports'];
     await services.transactions.run(async (tx) => {
       for (const table of [...tables, 'import_chunks', 'import_ledger', 'import_changes'])
         await tx.query(`DELETE FROM ${table}`);

@@ -23,7 +23,7 @@ describe('rows that name users and groups', () => {
     for (const place of ['one', 'two']) await add('Twin Crew', `${place}@crew.example.org`, manager.teamId);
     const admin = await services.addUser('admin', stranger.teamId!);
     const group = async (name: string, teamId: number | null) =>
-      (await services.get(GroupsService).create(admin, { name, teamId } as never)).id;
+      (await services.get(GroupsService).create(admin, { name, teamId })).id;
     groups = {
       fair: await group('Fair, Paris', null),
       spring: await group('Spring', manager.teamId),
@@ -96,6 +96,9 @@ describe('rows that name users and groups', () => {
         [groups.fair, groups.spring],
         [groups.fair],
       ]);
+      // Of no row that made no record.
+      const members = await imports.services.database.query('SELECT record_id FROM group_members');
+      expect(members).toHaveLength(5);
       await imports.clear();
     }
   });
