@@ -5,7 +5,7 @@ type Json = any;
 /** Each test waits for work in the background. */
 jest.setTimeout(60_000);
 
-describe('columns that name users and groups', () => {
+describe('what columns are mapped to', () => {
   let server: Server;
   let agent: Json;
   let fair: Json;
@@ -83,5 +83,39 @@ describe('columns that name users and groups', () => {
     expect((await call('POST', `/imports/${work.id}/undo`)).status).toBe(202);
     while ((await call('GET', `/imports/${work.id}/undo`)).body.status === 'running');
     expect((await call('GET', `/leads/${lead.id}`)).body).toMatchObject({ assignedTo: null });
+  });
+
+  it('tell duplicates in the preview by what rows are matched by', async () => {
+    const tag = unique();
+    const field = { key: `ref_${tag}`, label: 'Ref', type: 'text', filterable: true };
+    expect((await call('POST', '/leads/fields', field)).status).toBe(201);
+    const at = (name: string) => `${name}@${tag}.example.com`;
+    const mapped = JSON.stringify({ name: 'name', email: 'email', ref: `cf.ref_${tag}` });
+    await server.import(`name,email,ref\nHeld,${at('held')},One\n`, { target: 'leads', mapping: mapped });
+    const rows = [
+      `x1,${at('x1')},ONE`,
+      `x2,${at('x2')},Two`,
+      `x3,${at('x3')},two`,
+      `x4,${at('held')},`,
+      `x5,${at('x5')},`,
+    ];
+    const work = await server.import(`name,email,ref\n${rows.join('\n')}\n`, {
+      ...{ target: 'leads', autoStart: 'false', mapping: mapped },
+      options: JSON.stringify({ duplicates: 'skip', matchOn: `cf.ref_${tag}` }),
+    });
+    const { data, meta } = (await call('GET', `/imports/${work.id}/preview`)).body;
+    expect(data.map(({ _duplicate }: Json) => _duplicate)).toEqual([
+      { of: 'store', recordId: expect.any(Number) },
+      undefined,
+      { of: 'file', row: 2 },
+      { of: 'store', recordId: data[0]._duplicate.recordId },
+      undefined,
+    ]);
+    expect(meta.counts).toEqual({ valid: 5, invalid: 0, duplicates: 3 });
+    const filtered = (await call('GET', `/imports/${work.id}/preview?only=duplicates`)).body.data;
+    expect(filtered.map(({ _row }: Json) => _row)).toEqual([1, 3, 4]);
+    await call('POST', `/imports/${work.id}/start`, {});
+    // One e-mail is that of a record which the row does not match.
+    expect((await server.settled(work.id)).counts).toMatchObject({ created: 2, skipped: 2, rejected: 1 });
   });
 });

@@ -53,7 +53,7 @@ export class ImportsPreviewService {
       const chosen = rows.map((row) => ({ ...row, cells: reader.columns.map((at) => row.cells[at]) }));
       const named = await this.names.of(work, reader.targets, chosen);
       const checked = chosen.map((row) => reader.read(row, named));
-      const duplicates = await this.duplicatesOf(principal, work, checked, flags);
+      const duplicates = await this.duplicatesOf(principal, work, reader, checked, flags);
       const data = rows.map(({ cells, row }, index) => ({
         ...Object.fromEntries(names.map((name, at) => [name, cells[at]?.slice(0, SHOWN) ?? null])),
         _row: row,
@@ -90,6 +90,7 @@ export class ImportsPreviewService {
   private async duplicatesOf(
     principal: Principal,
     work: Import,
+    reader: RowReader,
     checked: CheckedRow[],
     flags: PreviewFlags | null,
   ): Promise<Map<number, PreviewDuplicate>> {
@@ -101,7 +102,7 @@ export class ImportsPreviewService {
         if (holder) met.set(row, holder);
       }
     } else {
-      const holders = await this.scans.storedHolders(work, valid);
+      const holders = await this.scans.storedHolders(reader, valid);
       for (const row of valid) {
         const recordId = holders(row).find((each) => each !== null);
         if (recordId) met.set(row.row, { of: 'store', recordId });
