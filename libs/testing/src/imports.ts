@@ -9,9 +9,12 @@ import { ImportsApplyService } from '@muster/features/imports/imports.apply.serv
 import { DryRun } from '@muster/features/imports/imports.dry-run';
 import { Analysis, Import, ImportOptions } from '@muster/features/imports/imports.entity';
 import { Forecast } from '@muster/features/imports/imports.forecast';
+import { GroupsModule } from '@muster/features/groups/groups.module';
+import { GroupsService } from '@muster/features/groups/groups.service';
 import { HolderReader } from '@muster/features/imports/imports.holders';
 import { ImportLedger, RowOutcome } from '@muster/features/imports/imports.ledger';
 import { matchRule, resolvesRows } from '@muster/features/imports/imports.match';
+import { ImportNames } from '@muster/features/imports/imports.names.service';
 import {
   identityKeys,
   ImportPlan,
@@ -65,17 +68,19 @@ export type TestImports = Awaited<ReturnType<typeof openTestImports>>;
 /** Imports of leads without a server, over an empty store of the tested profile: rows are cells in the order of {@link HEADER}. */
 export async function openTestImports() {
   const open: StagedTable[] = [];
-  const services = await openTestServices(LeadsModule);
+  const services = await openTestServices(LeadsModule, GroupsModule);
   const leads = services.get(LeadsService);
   const { database, transactions } = services;
   const repository = new ImportsRepository(database);
   const ledger = new ImportLedger(database);
   const customFields = services.get(CustomFieldsService);
+  const names = new ImportNames(services.get(AuthService), services.get(GroupsService));
   const runner = new ImportsRunService(
     ...([database, transactions, repository, ledger, new Outbox(), customFields] as const),
     ...([
       new Memberships(database),
       new ImportsApplyService(database, customFields, services.get(AuthService)),
+      names,
     ] as const),
   );
   const directory = lendDirectory();
@@ -94,7 +99,7 @@ export async function openTestImports() {
 
   async function clear(): Promise<void> {
     const kept = ['search_terms', 'search_backlog', 'duplicate_keys', 'custom_field_values', 'contact_counts'];
-    const tables = ['leads', ...kept, 'contact_tags', 'imports'];
+    const tables = ['leads', ...kept, 'contact_tags', 'group_members', 'imports'];
     await services.transactions.run(async (tx) => {
       for (const table of [...tables, 'import_chunks', 'import_ledger', 'import_changes'])
         await tx.query(`DELETE FROM ${table}`);
@@ -221,7 +226,8 @@ export async function openTestImports() {
     const importer = await services.get(AuthService).principalOf(manager.userId);
     const lookup = { plan: { ...source, work: { ...source.work, recordBase: null } }, rule, importer };
     const select = <T>(sql: string, params: unknown[]) => services.database.query<T>(sql, params);
-    const dry = new DryRun(new HolderReader(services.database), select, source, staged, lookup, fields, RowRanges.none);
+    const holders = new HolderReader(services.database);
+    const dry = new DryRun(holders, select, source, staged, lookup, fields, RowRanges.none, names);
     return dry.run(new AbortController().signal);
   }
 

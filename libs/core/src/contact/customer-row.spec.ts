@@ -47,8 +47,8 @@ const normalised = {
 };
 
 describe('compileCustomerRow', () => {
-  it('knows every field of the vocabulary', () => {
-    expect(Object.keys(ann)).toEqual(TARGET_FIELDS.customers.map((field) => field.key));
+  it('knows every field of the vocabulary, but for whose it is and its groups', () => {
+    expect([...Object.keys(ann), 'assignee', 'group']).toEqual(TARGET_FIELDS.customers.map((field) => field.key));
   });
 
   it('normalises every field', () => {

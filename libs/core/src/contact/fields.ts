@@ -6,7 +6,18 @@ export const CONTACT_TARGETS = ['leads', 'customers'] as const;
 export type ContactTarget = (typeof CONTACT_TARGETS)[number];
 
 export type FieldType =
-  'text' | 'email' | 'phone' | 'date' | 'timezone' | 'country' | 'status' | 'tags' | 'boolean' | 'url';
+  | 'text'
+  | 'email'
+  | 'phone'
+  | 'date'
+  | 'timezone'
+  | 'country'
+  | 'status'
+  | 'tags'
+  | 'boolean'
+  | 'url'
+  | 'user'
+  | 'groups';
 
 /** One field that a column can be mapped to. */
 export interface TargetField {
@@ -85,6 +96,24 @@ const DO_NOT_CONTACT = words(
     'nicht kontaktieren|no contactar|ne pas contacter',
 );
 
+const ASSIGNEE = words(
+  'assigned to|assigned user|assigned agent|assigned|assignee|assignee email|owner|owner email|owner name|owner full name|record owner|' +
+    'account owner|deal owner|agent|agent name|agent email|sales agent|rep|rep name|rep email|sales rep|sales representative|sales person|' +
+    'salesperson|sales owner|account manager|account executive|relationship manager|case manager|zustandig|zustandiger|' +
+    'zustandiger mitarbeiter|betreuer|kundenbetreuer|sachbearbeiter|zugewiesen an|vertriebsmitarbeiter|besitzer|inhaber des datensatzes|' +
+    'responsable|responsable commercial|assigne a|attribue a|commercial|proprietaire|asignado a|asignado|propietario|vendedor|agente|' +
+    'comercial|responsavel|atribuido a|proprietario|assegnato a|responsabile|toegewezen aan|eigenaar|verantwoordelijke|przypisany do|opiekun',
+);
+const GROUPS = words(
+  'group|groups|group name|group names|contact group|contact groups|group membership|group memberships|gruppe|gruppen|kontaktgruppe|' +
+    'groupe|groupes|grupo|grupos|gruppo|gruppi|groep|groepen|grupa|grupy',
+);
+/** Whose the record is and which groups it is in: not of the record itself, so last. */
+const BELONGING: readonly TargetField[] = [
+  { key: 'assignee', label: 'Assignee', type: 'user', aliases: ASSIGNEE },
+  { key: 'group', label: 'Groups', type: 'groups', aliases: GROUPS },
+];
+
 const LEAD_FIELDS: readonly TargetField[] = [
   {
     key: 'name',
@@ -121,6 +150,7 @@ const LEAD_FIELDS: readonly TargetField[] = [
     maxLength: MAX_URL_LENGTH,
     aliases: words('image url|image|photo|photo url|picture|picture url|avatar|avatar url|profile picture|bild|foto'),
   },
+  ...BELONGING,
 ];
 
 const CUSTOMER_FIELDS: readonly TargetField[] = [
@@ -221,6 +251,7 @@ const CUSTOMER_FIELDS: readonly TargetField[] = [
   { key: 'status', label: 'Status', type: 'status', aliases: STATUS },
   { key: 'tags', label: 'Tags', type: 'tags', maxLength: MAX_TAG_LENGTH, aliases: TAGS },
   { key: 'doNotContact', label: 'Do not contact', type: 'boolean', aliases: DO_NOT_CONTACT },
+  ...BELONGING,
 ];
 
 /** The fields of both targets: what a mapping may name, and what a form shows. */

@@ -62,7 +62,19 @@ describe('suggestMapping', () => {
     ['Tags', 'tags'],
     ['Opted Out', 'doNotContact'],
     ['Fax', null],
-    ['Lead Owner', null],
+    ['Lead Owner', 'assignee'],
+    ['Owner', 'assignee'],
+    ['Owner Email', 'assignee'],
+    ['Assigned To', 'assignee'],
+    ['Sales Rep', 'assignee'],
+    ['Zuständig', 'assignee'],
+    ['Asignado a', 'assignee'],
+    ['Owner ID', null],
+    ['Owner Phone', null],
+    ['Manager', null],
+    ['Group', 'group'],
+    ['Gruppen', 'group'],
+    ['Group ID', null],
     ['User ID', null],
     ['File Name', null],
     ['', null],
@@ -237,7 +249,14 @@ describe('suggestMapping', () => {
     ).toEqual(['email', null]);
     expect(targets('leads', [['Hotline', '+1 504 555 0123', '(504) 555-0145']])).toEqual(['phone']);
     expect(targets('leads', [['Fax', '+1 504 555 0123', '(504) 555-0145']])).toEqual([null]);
-    expect(targets('leads', [['Assigned To', ...emails]])).toEqual([null]);
+    expect(targets('leads', [['Assigned To', ...emails]])).toEqual(['assignee']);
+    expect(
+      targets('leads', [
+        ['Owner', ...emails],
+        ['Email', ...emails],
+      ]),
+    ).toEqual(['assignee', 'email']);
+    expect(targets('leads', [['Assigned By', ...emails]])).toEqual([null]);
     expect(targets('leads', [['_errors', ...emails]])).toEqual([null]);
     expect(targets('leads', [['Kontakt', 'Ann', 'Bo']])).toEqual([null]);
     expect(targets('leads', [['Order', '1234567890', '2345678901']])).toEqual([null]);
@@ -248,6 +267,8 @@ describe('suggestMapping', () => {
     expect(email.confidence).toBeLessThan(0.3);
     const [phone] = suggestMapping('leads', [{ name: 'Phone', samples: ['iPhone', 'Galaxy'] }]);
     expect(phone.confidence).toBeLessThan(0.3);
+    const [owner] = suggestMapping('leads', [{ name: 'Owner', samples: ['1203', '77'] }]);
+    expect(owner.confidence).toBeLessThan(0.3);
     const [blank] = suggestMapping('leads', [{ name: 'email', samples: ['', ' '] }]);
     expect(blank.confidence).toBe(1);
   });

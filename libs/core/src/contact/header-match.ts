@@ -104,6 +104,8 @@ function contradicts(target: string, samples: readonly string[]): boolean {
   if (samples.length === 0) return false;
   if (target === 'email') return !samples.some((sample) => /[@＠]/.test(sample));
   if (target === 'phone') return !samples.some((sample) => (sample.match(/\p{Nd}/gu)?.length ?? 0) >= 5);
+  // Numbers of users are those of another system.
+  if (target === 'assignee') return !samples.some((sample) => /\p{L}/u.test(sample));
   if (target === 'dateOfBirth') return !samples.some((sample) => /\d{4}/.test(sample));
   return /name$/i.test(target) && share(samples, isEmail) > 0.5;
 }

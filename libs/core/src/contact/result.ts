@@ -23,6 +23,8 @@ export const ROW_ERROR_CODES = [
   'duplicate-in-file',
   'duplicate-existing',
   'match-ambiguous',
+  'assignee-unknown',
+  'group-unknown',
 ] as const;
 
 export type RowErrorCode = (typeof ROW_ERROR_CODES)[number];

@@ -114,3 +114,6 @@ export function foldWords(raw: string): string {
     .replace(/[^\p{L}\p{N}]+/gu, ' ')
     .trim();
 }
+
+/** A name as names are compared: in lower case, runs of white space as one space. */
+export const nameKeyOf = (name: string): string => normalizeText(name).replace(/\s+/g, ' ').toLowerCase();

@@ -1,5 +1,6 @@
 import { Permission, PERMISSIONS } from '@muster/core/permissions';
-import { Principal, requireScope } from '@muster/core/principal';
+import { Principal, requireScope, scopeFor } from '@muster/core/principal';
+import { SqlCondition } from '@muster/platform/database/record-table';
 import { EVERYTHING, ScopeCondition } from '@muster/platform/http/list-scope';
 
 /**
@@ -57,5 +58,19 @@ export function visibleWhere(columns: OwnedColumns, principal: Principal, permis
           { sql: `${creator} = ? AND ${assignee} <> ?`, params: [userId, userId] },
         ],
       };
+  }
+}
+
+/** The users to whom a principal may give records with a permission, if they are active; the condition belongs into a query on `users` alone. */
+export function assignableUsers(principal: Principal, permission: Permission): SqlCondition {
+  const { userId, teamId } = principal;
+  switch (scopeFor(principal, permission)) {
+    case 'all':
+      return EVERYTHING;
+    case null:
+      return { sql: 'id = ?', params: [userId] };
+    default:
+      // No user is of the team NULL.
+      return { sql: '(id = ? OR team_id = ?)', params: [userId, teamId] };
   }
 }

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isRefused } from '@muster/core/contact/result';
 import { normalizeEmail } from '@muster/core/contact/email';
+import { nameKeyOf } from '@muster/core/contact/text';
 import { invalid, notFound, ProblemError, unauthorized } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { Permission } from '@muster/core/permissions';
@@ -15,6 +16,7 @@ import { Actor, AuditService } from '../audit/audit.service';
 import { ApiKeysService, KEY_MARK } from './api-keys.service';
 import { LoginBody, LogoutBody, PasswordBody, RegisterBody } from './auth.dto';
 import { Session, User } from './auth.entity';
+import { assignableUsers } from './auth.policy';
 import { tokenReused } from './auth.events';
 import { Passwords } from './auth.passwords';
 import { AuthRepository, StoredToken } from './auth.repository';
@@ -197,6 +199,38 @@ export class AuthService {
     if (user?.active && reachable) return;
     const message = 'There is no such user whom you may assign records to.';
     throw invalid('user-unknown', message, [{ field: 'assignedTo', code: 'user-unknown', message }]);
+  }
+
+  /**
+   * The users to whom a principal may give records, as {@link assignableTo} has it, of those that some texts mean: each by its e-mail
+   * address, or by a full name that only one of them has, whatever the case and the spaces. Texts that mean nobody are left out.
+   */
+  async assignableByName(
+    principal: Principal,
+    permission: Permission,
+    texts: readonly string[],
+  ): Promise<Map<string, number>> {
+    const where = assignableUsers(principal, permission);
+    const emails = new Map<string, string>();
+    const names: string[] = [];
+    for (const text of texts) {
+      const email = normalizeEmail(text);
+      if (isRefused(email)) names.push(text);
+      else emails.set(text, email.value);
+    }
+    const found = new Map<string, number>();
+    const held = await this.usersRepository.activeByEmail([...new Set(emails.values())], where);
+    for (const [text, email] of emails) if (held.has(email)) found.set(text, held.get(email)!);
+    if (names.length === 0) return found;
+    const ids = new Map<string, number | null>();
+    for (const { id, name } of await this.usersRepository.activeNames(where)) {
+      ids.set(nameKeyOf(name), ids.has(nameKeyOf(name)) ? null : id);
+    }
+    for (const name of names) {
+      const id = ids.get(nameKeyOf(name)) ?? null;
+      if (id !== null) found.set(name, id);
+    }
+    return found;
   }
 
   /** The principal of the first admin, for work from the command line. @throws when there is none */

@@ -2,11 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { Page } from '@muster/core/page';
 import { Database } from '@muster/platform/database/database';
-import { ReadTable } from '@muster/platform/database/record-table';
+import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
+import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
 import { Conditions, readPage } from '@muster/platform/http/list-query';
 import { Team, teamTable, User, userTable } from './auth.entity';
 import { ListTeamsQuery, ListUsersQuery, PEOPLE_SORT_FIELDS } from './users.dto';
+
+/** How many e-mails one look-up names. */
+const KEYS_AT_ONCE = 500;
 
 /** All SQL on users and teams. Deleted users are as if absent. */
 @Injectable()
@@ -37,6 +41,29 @@ export class UsersRepository {
 
   findFirstAdmin(): Promise<User | null> {
     return this.users.findOne({ where: { role: 'admin', active: true }, order: { id: 'ASC' } });
+  }
+
+  /** The active users who fulfil a condition and have one of some normalised e-mails, by e-mail. */
+  async activeByEmail(emails: readonly string[], where: SqlCondition): Promise<Map<string, number>> {
+    const users = new Map<string, number>();
+    for (let start = 0; start < emails.length; start += KEYS_AT_ONCE) {
+      const some = emails.slice(start, start + KEYS_AT_ONCE);
+      const rows = await this.database.query<{ id: number; email_key: string }>(
+        `SELECT id, email_key FROM users WHERE email_key IN (${marks(some)}) AND active = 1 AND ${where.sql}`,
+        [...some, ...where.params],
+      );
+      for (const { id, email_key } of rows) users.set(email_key, Number(id));
+    }
+    return users;
+  }
+
+  /** The active users who fulfil a condition, with their names. */
+  async activeNames(where: SqlCondition): Promise<{ id: number; name: string }[]> {
+    const rows = await this.database.query<{ id: number; name: string }>(
+      `SELECT id, name FROM users WHERE active = 1 AND ${where.sql}`,
+      [...where.params],
+    );
+    return rows.map(({ id, name }) => ({ id: Number(id), name }));
   }
 
   /** @param teamId the one team whose users may be seen; undefined means all, null none */

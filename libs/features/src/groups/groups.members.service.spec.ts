@@ -1,5 +1,5 @@
 import { wantedOf } from './groups.members.service';
-import { nameKeyOf } from './groups.repository';
+import { nameKeyOf } from '@muster/core/contact/text';
 
 const ids = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { normalizeText } from '@muster/core/contact/text';
+import { nameKeyOf } from '@muster/core/contact/text';
 import { Page } from '@muster/core/page';
 import { Database } from '@muster/platform/database/database';
 import { RecordTable, SqlCondition } from '@muster/platform/database/record-table';
@@ -11,9 +11,6 @@ import { Group, groupTable } from './groups.entity';
 import { marks } from '@muster/platform/database/sql';
 
 const IDS_AT_ONCE = 500;
-
-/** A name as names are compared: in lower case, runs of white space as one space. */
-export const nameKeyOf = (name: string) => normalizeText(name).replace(/\s+/g, ' ').toLowerCase();
 
 /** All SQL on groups. */
 @Injectable()
@@ -38,6 +35,20 @@ export class GroupsRepository {
       [nameKey, ...visible.params],
     );
     return row && Number(row.id);
+  }
+
+  /** The groups that have some names and fulfil a condition, by name. */
+  async named(nameKeys: readonly string[], where: SqlCondition): Promise<Map<string, number>> {
+    const groups = new Map<string, number>();
+    for (let start = 0; start < nameKeys.length; start += IDS_AT_ONCE) {
+      const some = nameKeys.slice(start, start + IDS_AT_ONCE);
+      const rows = await this.database.query<{ id: number; name_key: string }>(
+        `SELECT id, name_key FROM contact_groups WHERE name_key IN (${marks(some)}) AND ${where.sql}`,
+        [...some, ...where.params],
+      );
+      for (const { id, name_key } of rows) groups.set(name_key, Number(id));
+    }
+    return groups;
   }
 
   /** @returns the group with the id that the store gave it */

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type RowError, take } from '@muster/core/contact/result';
-import { cleanText } from '@muster/core/contact/text';
+import { cleanText, nameKeyOf } from '@muster/core/contact/text';
 import { conflict, invalid, notFound, ProblemError, validationFailed } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
-import { Principal, requireScope } from '@muster/core/principal';
+import { holds, Principal, requireScope } from '@muster/core/principal';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
 import { Outbox } from '@muster/platform/outbox/outbox';
@@ -13,7 +13,7 @@ import { CountedGroup, GroupInput, ListGroupsQuery } from './groups.dto';
 import { Group } from './groups.entity';
 import { groupCreated, groupDeleted, groupPartlyCleared, groupUpdated } from './groups.events';
 import { changeableGroups, readableRecords, visibleGroups } from './groups.policy';
-import { GroupsRepository, nameKeyOf } from './groups.repository';
+import { GroupsRepository } from './groups.repository';
 
 const NAME_MAX = 100;
 const DESCRIPTION_MAX = 500;
@@ -48,6 +48,12 @@ export class GroupsService {
   /** Whether there is such a group that the caller may put records into. */
   async isAddable(principal: Principal, id: number): Promise<boolean> {
     return (await this.repository.records.find(id, visibleGroups(principal, 'groups:write'))) !== null;
+  }
+
+  /** The groups that the caller may put records into, of those with some names as `nameKeyOf` has them: by name. */
+  async addableByName(principal: Principal, nameKeys: readonly string[]): Promise<Map<string, number>> {
+    if (nameKeys.length === 0 || !holds(principal, 'groups:write')) return new Map();
+    return this.repository.named(nameKeys, visibleGroups(principal, 'groups:write'));
   }
 
   /** @throws 422 `validation-failed` or `team-unknown`, 403 `team-forbidden`, 409 `duplicate` when the name is taken */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { isRefused } from '@muster/core/contact/result';
-import { cleanText, normalizeText } from '@muster/core/contact/text';
+import { cleanText, nameKeyOf } from '@muster/core/contact/text';
 import { FieldSet } from '@muster/core/contact/custom-fields';
 import { MappingSuggestion } from '@muster/core/contact/header-match';
 import { conflict, notFound, validationFailed } from '@muster/core/errors';
@@ -24,8 +24,6 @@ const NAME_MAX = 100;
 /** A saved mapping has at most so many columns, and its names so many characters together. */
 const MAX_COLUMNS = 500;
 const MAX_NAMES = 100_000;
-
-const nameKeyOf = (name: string) => normalizeText(name).replace(/\s+/g, ' ').toLowerCase();
 
 /** Equal for files with the same columns, in whatever order. */
 const headerHashOf = (columns: readonly string[]) =>

@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { TARGET_FIELDS } from '@muster/core/contact/fields';
-import { suggestMapping } from '@muster/core/contact/header-match';
-import { ProblemError } from '@muster/core/errors';
+import { MappingSuggestion, suggestMapping } from '@muster/core/contact/header-match';
+import { FieldError, ProblemError } from '@muster/core/errors';
 import { type Config } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { RecordIds } from '@muster/platform/database/record-ids';
@@ -30,6 +30,8 @@ import { ImportsFinishService } from './imports.finish.service';
 import { noCounts } from './imports.ledger';
 import { missingTargets } from './imports.mapping';
 import { resolvesRows } from './imports.match';
+import { namesReader } from './imports.names';
+import { ImportNames } from './imports.names.service';
 import { identityKeys, ImportPlans, mappedColumns, planChunks } from './imports.plans';
 import { ClaimedImport, ImportsRepository } from './imports.repository';
 import { ImportUploadsRepository } from './imports.uploads.repository';
@@ -68,6 +70,7 @@ export class ImportsAnalyzeService {
     private readonly customFields: CustomFieldsService,
     private readonly mappings: ImportMappingsService,
     private readonly uploads: ImportUploadsRepository,
+    private readonly names: ImportNames,
   ) {}
 
   /** Stages and profiles the file; starts the import when it may and the mapping is complete. @throws {ImportRefused} */
@@ -146,7 +149,7 @@ export class ImportsAnalyzeService {
       const fields = await this.customFields.current(work.target);
       const suggestions =
         (await this.mappings.suggest(work, staged.columns, fields)) ??
-        suggestCustomFields(fields, suggestMapping(work.target, columns));
+        suggestCustomFields(fields, await this.known(work, columns, suggestMapping(work.target, columns)));
       const mapping = work.mapping
         ? checkMapping(work.target, staged.columns, work.mapping, customTargets(fields))
         : Object.fromEntries(suggestions.map(({ column, target }) => [column, target]));
@@ -171,6 +174,31 @@ export class ImportsAnalyzeService {
     } finally {
       await table.close();
     }
+  }
+
+  /**
+   * The suggestions without columns of users and groups of another system: one is suggested only where all its samples name somebody or
+   * something that the importer may use.
+   */
+  private async known(
+    work: Import,
+    columns: readonly { samples: readonly string[] }[],
+    suggestions: MappingSuggestion[],
+  ): Promise<MappingSuggestion[]> {
+    const kept: MappingSuggestion[] = [];
+    for (const [at, suggestion] of suggestions.entries()) {
+      const { column, target } = suggestion;
+      const isName = target === 'assignee' || target === 'group';
+      const rows = isName ? columns[at].samples.map((sample) => ({ cells: [sample] })) : [];
+      const errors: FieldError[] = [];
+      if (rows.length > 0) {
+        const names = await this.names.of(work, [target!], rows);
+        const read = namesReader([target!]);
+        for (const { cells } of rows) read(cells, names, errors);
+      }
+      kept.push(errors.length === 0 ? suggestion : { column, target: null, confidence: 0 });
+    }
+    return kept;
   }
 
   /** Reserves the records' ids and cuts the file into chunks: from here on workers can share it. */

@@ -14,8 +14,10 @@ import { ImportChange } from './imports.entity';
 import { HolderReader, Lookup, Select } from './imports.holders';
 import { RowOutcome } from './imports.ledger';
 import { MatchRule, matchRule } from './imports.match';
+import { Names } from './imports.names';
 import { ImportPlan } from './imports.plans';
 import { CheckedRow, Holder, madeHolder, Raced, Resolution, Resolver, rowReader } from './imports.resolver';
+import { ASSIGNEE_COLUMNS } from './imports.targets';
 
 /** The rows of a chunk, read under these custom fields. */
 export interface ResolvableRows {
@@ -39,7 +41,7 @@ const CHANGED: FieldError = {
 };
 
 /** The columns that lists are kept by and an import may change. */
-const LISTED = ['status', 'source', 'tags'];
+const LISTED = ['status', 'source', 'tags', ...Object.values(ASSIGNEE_COLUMNS)];
 
 /** Resolves the rows of a chunk in the order of the file, and writes what follows: all in sets. */
 @Injectable()
@@ -54,10 +56,10 @@ export class ImportsApplyService {
     this.holders = new HolderReader(database);
   }
 
-  read(plan: ImportPlan, staged: readonly StagedRow[], fields: LoadedFields): ResolvableRows {
+  read(plan: ImportPlan, staged: readonly StagedRow[], fields: LoadedFields, names: Names): ResolvableRows {
     const rule = matchRule(plan.work.options, fields);
     const read = rowReader(plan, rule, fields);
-    return { fields, rule, rows: staged.filter(({ row }) => !plan.excluded.has(row)).map(read) };
+    return { fields, rule, rows: staged.filter(({ row }) => !plan.excluded.has(row)).map((row) => read(row, names)) };
   }
 
   /** @throws {Raced} */

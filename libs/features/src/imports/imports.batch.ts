@@ -1,6 +1,7 @@
 import { FieldSet } from '@muster/core/contact/custom-fields';
 import { FieldError } from '@muster/core/errors';
 import { BulkBuffer } from '@muster/platform/database/dialect/dialect';
+import { Names } from './imports.names';
 import { Cell, RowChecker, TargetTable } from './imports.targets';
 
 /** A row that may be stored, and its unique values. */
@@ -19,8 +20,12 @@ interface StagedRow {
 }
 
 /** What is wrong with a staged row; null adds its values to the buffer. What is wrong with its form already never reaches the checker. */
-export const checkRow = ({ row, issue, detail, cells }: StagedRow, check: RowChecker, buffer: BulkBuffer) =>
-  issue ? [{ field: '', code: issue, message: detail ?? issue }] : check(row, cells, buffer);
+export const checkRow = (
+  { row, issue, detail, cells }: StagedRow,
+  check: RowChecker,
+  buffer: BulkBuffer,
+  names?: Names,
+) => (issue ? [{ field: '', code: issue, message: detail ?? issue }] : check(row, cells, buffer, names));
 
 /** The checked rows of one chunk: the values of those that may be stored, and the errors of the others. */
 export class ImportBatch {
@@ -43,9 +48,9 @@ export class ImportBatch {
   }
 
   /** Checks a staged row. */
-  add(staged: StagedRow, check: RowChecker): void {
+  add(staged: StagedRow, check: RowChecker, names?: Names): void {
     this.rows.push(staged.row);
-    const errors = checkRow(staged, check, this.buffer);
+    const errors = checkRow(staged, check, this.buffer, names);
     if (errors) this.errors.set(staged.row, errors);
   }
 

@@ -7,7 +7,7 @@ import { MAX_TAGS } from '@muster/core/contact/tags';
 import { cleanText } from '@muster/core/contact/text';
 import { FieldError } from '@muster/core/errors';
 import { BulkValue } from '@muster/platform/database/dialect/dialect';
-import { Cell, CUSTOMER_COLUMNS, RowSource, TargetTable } from './imports.targets';
+import { ASSIGNEE_COLUMNS, Cell, CUSTOMER_COLUMNS, RowSource, TargetTable } from './imports.targets';
 
 /** What a record holds, by column, as the store has it: JSON as text, booleans as 0 and 1. */
 export type Columns = Record<string, string | number | null>;
@@ -24,12 +24,15 @@ export type Updater = (cells: readonly Cell[], values: readonly BulkValue[], sto
 /** Targets that are columns of their own, and whether the column may be empty. */
 const LEAD_FIELDS: Record<string, string> = {
   ...{ email: 'email', phone: 'phone', status: 'status', source: 'source', company: 'company', imageUrl: 'image_url' },
+  assignee: ASSIGNEE_COLUMNS.leads,
 };
 const NAMES_AND_FLAGS = ['fullName', 'firstName', 'lastName', 'doNotContact'];
-const CUSTOMER_FIELDS = Object.fromEntries(
-  Object.entries(CUSTOMER_COLUMNS).filter(([field]) => !NAMES_AND_FLAGS.includes(field)),
-);
-const NEVER_EMPTY = ['status', 'source'];
+const CUSTOMER_FIELDS: Record<string, string> = {
+  ...Object.fromEntries(Object.entries(CUSTOMER_COLUMNS).filter(([field]) => !NAMES_AND_FLAGS.includes(field))),
+  assignee: ASSIGNEE_COLUMNS.customers,
+};
+/** The assignee: so that a record stays in the scope of who assigns. */
+const NEVER_EMPTY = ['status', 'source', ...Object.values<string>(ASSIGNEE_COLUMNS)];
 /** JSON texts, which differ as what they say does. */
 const JSON_COLUMNS = ['tags', 'custom_fields', 'metadata'];
 
@@ -54,6 +57,7 @@ const CHANGEABLE = Object.fromEntries(
     ...['name', 'tags', 'custom_fields', 'metadata'],
     ...Object.values(LEAD_FIELDS),
     ...Object.values<string>(CUSTOMER_COLUMNS),
+    ASSIGNEE_COLUMNS.customers,
     'do_not_contact',
   ].map((column) => [column, true]),
 );

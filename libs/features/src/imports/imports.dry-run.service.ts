@@ -10,6 +10,7 @@ import { ClaimedDryRun, DryRunsRepository } from './imports.dry-run.repository';
 import { Forecasts } from './imports.forecast';
 import { HolderReader } from './imports.holders';
 import { matchRule } from './imports.match';
+import { ImportNames } from './imports.names.service';
 import { ImportPlans, rowReading } from './imports.plans';
 import { hashOf } from './imports.planning.hash';
 import { RowRanges } from './imports.ranges';
@@ -29,6 +30,7 @@ export class ImportsDryRunService {
     private readonly forecasts: Forecasts,
     private readonly customFields: CustomFieldsService,
     private readonly auth: AuthService,
+    private readonly names: ImportNames,
   ) {
     this.holders = new HolderReader(database);
   }
@@ -54,7 +56,7 @@ export class ImportsDryRunService {
     const left = RowRanges.of(excluded.map(([first, last]) => ({ first, last })));
     const staged = await this.plans.stagedTable(work);
     try {
-      const dryRun = new DryRun(this.holders, select, source, staged, lookup, fields, left);
+      const dryRun = new DryRun(this.holders, select, source, staged, lookup, fields, left, this.names);
       const { forecast, result } = await dryRun.run(signal);
       await this.forecasts.store(work, claim.id, forecast);
       await this.transactions.run((tx) => this.dryRuns.settle(tx, claim, { status: 'ready', result }));

@@ -6,6 +6,7 @@ import { PlanRejection, PlanResult, PlanSample } from './imports.entity';
 import { Forecast, ForecastBuilder } from './imports.forecast';
 import { Found, HolderReader, Lookup, Select } from './imports.holders';
 import { matchKey } from './imports.match';
+import { ImportNames } from './imports.names.service';
 import { keyOf } from './imports.preview.flags';
 import { RowRanges } from './imports.ranges';
 import { CheckedRow, Holder, madeHolder, Resolution, Resolver, rowReader } from './imports.resolver';
@@ -48,7 +49,7 @@ const NONE: never[] = [];
  */
 export class DryRun {
   private readonly rule;
-  private readonly read: (staged: StagedRow) => CheckedRow;
+  private readonly read;
   private readonly updated = new Sampler<PlanSample>();
   private readonly rejected = new Sampler<PlanRejection>();
   private readonly builder: ForecastBuilder;
@@ -64,6 +65,7 @@ export class DryRun {
     private readonly lookup: Lookup,
     private readonly fields: LoadedFields,
     private readonly excluded: RowRanges,
+    private readonly names: ImportNames,
   ) {
     this.rule = lookup.rule;
     this.read = rowReader(source, this.rule, fields);
@@ -173,8 +175,10 @@ export class DryRun {
 
   private async check(reading: Promise<StagedRow[]>): Promise<CheckedRow[]> {
     const rows: CheckedRow[] = [];
-    for (const staged of await reading) {
-      if (!this.excluded.has(staged.row)) rows.push(this.read(staged));
+    const read = await reading;
+    const names = await this.names.of(this.source.work, this.source.targets, read);
+    for (const staged of read) {
+      if (!this.excluded.has(staged.row)) rows.push(this.read(staged, names));
       if (staged.row % ROWS_IN_A_TURN === 0) await setImmediate();
     }
     return rows;

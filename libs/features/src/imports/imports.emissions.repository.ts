@@ -2,8 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { ReadTable } from '@muster/platform/database/record-table';
+import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
 import { ImportEmission, importEmissionTable } from './imports.emissions.entity';
+import { ImportTarget } from './imports.entity';
+import { ASSIGNEE_COLUMNS } from './imports.targets';
+
+const IDS_AT_ONCE = 500;
 
 /** All SQL on emissions. */
 @Injectable()
@@ -70,5 +75,18 @@ export class EmissionsRepository {
       [...importIds],
     );
     return new Map(rows.map((row) => this.emissions.fromRow(row)).map((emission) => [emission.importId, emission]));
+  }
+  /** Whose some records are now. Records that are gone are left out. */
+  async assigneesOf(tx: Tx, target: ImportTarget, ids: readonly number[]): Promise<Map<number, number | null>> {
+    const assignees = new Map<number, number | null>();
+    for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
+      const some = ids.slice(start, start + IDS_AT_ONCE);
+      const { rows } = await tx.query<{ id: number; assignee: number | null }>(
+        `SELECT id, ${ASSIGNEE_COLUMNS[target]} AS assignee FROM ${target} WHERE id IN (${marks(some)})`,
+        some,
+      );
+      for (const { id, assignee } of rows) assignees.set(Number(id), assignee === null ? null : Number(assignee));
+    }
+    return assignees;
   }
 }

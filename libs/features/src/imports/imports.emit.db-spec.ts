@@ -82,6 +82,38 @@ describe("saying the events of imports' records", () => {
     ]);
   });
 
+  it('says whose records are, where a column of the file said it', async () => {
+    const lead = await bench.leads.create(manager, { name: 'Ann', email: email(), source: 'web' });
+    await publishAll();
+    const to = manager.userId;
+    const work = await bench.imported(
+      [
+        { creates: { email: email(), assignedTo: to } },
+        { creates: { email: email() } },
+        { updates: lead.id, with: { assignedTo: to } },
+        { updates: lead.id, with: { company: 'New' } },
+      ],
+      { createdBy: to, options: options({ events: 'each' }), mapping: { Owner: 'assignee' } },
+    );
+    const [first, second] = [work.recordBase!, work.recordBase! + 1];
+    await order(work, 4);
+    await emitAll();
+    const all = await said([first, second, lead.id]);
+    expect(all.map(({ name, payload }) => [name, payload.id])).toEqual([
+      ['lead.created', first],
+      ['lead.assigned', first],
+      ['lead.created', second],
+      ['lead.updated', lead.id],
+      ['lead.assigned', lead.id],
+      ['lead.updated', lead.id],
+    ]);
+    const assigned = all.filter(({ name }) => name === 'lead.assigned').map(({ payload }) => payload);
+    expect(assigned).toEqual([
+      { id: first, actorId: to, from: null, to },
+      { id: lead.id, actorId: to, from: null, to },
+    ]);
+  });
+
   it('says nothing twice when workers race', async () => {
     const work = await imported(
       Array.from({ length: 60 }, () => ({ creates: { email: email() } })),

@@ -9,13 +9,14 @@ import { Outbox, Saying, saying } from '@muster/platform/outbox/outbox';
 import { customerAssigned, customerCreated, customerDeleted, customerUpdated } from '../customers/customers.events';
 import { leadAssigned, leadCreated, leadDeleted, leadUpdated } from '../leads/leads.events';
 import { ImportEmission } from './imports.emissions.entity';
+import { propertyOf } from './imports.changes';
 import { EmissionsRepository } from './imports.emissions.repository';
 import { Import, ImportTarget, Outcome } from './imports.entity';
 import { ImportLedger, RowOutcome } from './imports.ledger';
 import { ImportsRepository } from './imports.repository';
-import { assigneeOf } from './imports.targets';
+import { ASSIGNEE_COLUMNS, assigneeOf } from './imports.targets';
 import { UndoResult } from './imports.undo.entity';
-import { UndoLedger, UndoRepository } from './imports.undo.repository';
+import { fieldsIn, UndoLedger, UndoRepository } from './imports.undo.repository';
 
 /** How many turns the emitter has in a second. */
 const TURNS = 4;
@@ -92,6 +93,18 @@ export class ImportsEmitWorker implements OnApplicationBootstrap, OnModuleDestro
       : this.ledger.rowsFrom(tx, importId, outcomes, afterRow, limit);
   }
 
+  /** Whose the rows' records are: where a column says it, as the store has it now, for what the file said is not kept. */
+  private async assigneesOf(
+    tx: Tx,
+    work: Import,
+    rows: readonly Row[],
+  ): Promise<(row: number, id: number) => number | null> {
+    if (!Object.values(work.mapping ?? {}).includes('assignee')) return assigneeOf(work);
+    const ids = [...new Set(rows.flatMap(({ recordId }) => recordId ?? []))];
+    const found = await this.emissions.assigneesOf(tx, work.target, ids);
+    return (_, id) => found.get(id) ?? null;
+  }
+
   private async eventsOf(
     tx: Tx,
     { kind, importId, createdBy }: ImportEmission,
@@ -100,27 +113,33 @@ export class ImportsEmitWorker implements OnApplicationBootstrap, OnModuleDestro
   ): Promise<Saying[]> {
     const { created, updated, deleted, assigned } = EVENTS[work.target];
     const changed = rows.filter(({ outcome }) => outcome === 'updated' || outcome === 'restored');
-    const fields = await this.undos.fieldsOf(
+    const before = await this.undos.beforeOf(
       tx,
       importId,
       changed.map(({ row }) => row),
     );
-    const assigneeOfRow = assigneeOf(work);
+    const holder = propertyOf(ASSIGNEE_COLUMNS[work.target]);
+    const assigneeOfRow = await this.assigneesOf(tx, work, rows);
     return rows.flatMap(({ row, outcome, recordId }) => {
       const id = recordId!;
       const actorId = kind === 'undo' ? createdBy : work.createdBy;
       const ids = (name: string) => idsOf(kind, importId, row, name);
       switch (outcome) {
         case 'created': {
-          const to = assigneeOfRow(row);
+          const to = assigneeOfRow(row, id);
           const made = saying(created, { id, actorId }, ids('created'));
           return to === null ? [made] : [made, saying(assigned, { id, actorId, from: null, to }, ids('assigned'))];
         }
         case 'deleted':
           // Rows that had changed a record which the import made are no deletions of their own.
           return id === work.recordBase! + row - 1 ? [saying(deleted, { id, actorId }, ids('deleted'))] : [];
-        default:
-          return [saying(updated, { id, actorId, fields: fields.get(row) ?? [] }, ids(outcome))];
+        default: {
+          const was = before.get(row) ?? {};
+          const said = saying(updated, { id, actorId, fields: fieldsIn(was) }, ids(outcome));
+          if (outcome !== 'updated' || !(holder in was)) return [said];
+          const [from, to] = [was[holder] as number | null, assigneeOfRow(row, id)];
+          return from === to ? [said] : [said, saying(assigned, { id, actorId, from, to }, ids('assigned'))];
+        }
       }
     });
   }

@@ -5,7 +5,7 @@ import { changeableColumns, Columns } from './imports.changes';
 import { Import } from './imports.entity';
 import { matchKey, MatchRule } from './imports.match';
 import { writableRecords } from './imports.policy';
-import { CheckedRow, Holder } from './imports.resolver';
+import { Holder } from './imports.resolver';
 import { RowSource } from './imports.targets';
 
 /** How many values one look-up names. Few lengths only: each makes a statement of its own, and those are kept. */
@@ -14,6 +14,13 @@ const AT_ONCE = LENGTHS.at(-1)!;
 
 /** Rows of a SELECT: of what is committed, or as a transaction sees it. */
 export type Select = <T>(sql: string, params: unknown[]) => Promise<T[]>;
+
+/** What a row is looked up by. */
+export interface Sought {
+  email: string | null;
+  phone: string | null;
+  key: string | null;
+}
 
 /** What some rows are looked up by, and what was found. */
 export interface Found {
@@ -37,7 +44,11 @@ export class HolderReader {
   constructor(private readonly database: Database) {}
 
   /** Who holds the e-mails, phones and custom values of some rows. */
-  async find(select: Select, { plan, rule }: Lookup, rows: readonly CheckedRow[]): Promise<Found> {
+  async find(
+    select: Select,
+    { plan, rule }: { plan: { target: { table: string } }; rule: MatchRule },
+    rows: readonly Sought[],
+  ): Promise<Found> {
     const found: Found = { ids: new Set(), email: new Map(), phone: new Map(), key: new Map() };
     const unique = async (field: 'email' | 'phone') => {
       await this.each<{ id: number; held: string }>(
@@ -130,7 +141,7 @@ export class HolderReader {
 }
 
 /** The rows' different values, in the order of the index that they are looked up in. */
-function valuesOf(rows: readonly CheckedRow[], field: 'email' | 'phone' | 'key'): string[] {
+function valuesOf(rows: readonly Sought[], field: 'email' | 'phone' | 'key'): string[] {
   const values: string[] = [];
   for (const { [field]: value } of rows) if (value !== null) values.push(value);
   return values.sort().filter((value, at) => at === 0 || value !== values[at - 1]);

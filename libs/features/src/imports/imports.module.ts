@@ -24,6 +24,7 @@ import { ImportsHandlers } from './imports.handlers';
 import { ImportLedger } from './imports.ledger';
 import { ImportsOptionsService } from './imports.options.service';
 import { ImportsPlanningService } from './imports.planning.service';
+import { ImportNames } from './imports.names.service';
 import { ImportPlans } from './imports.plans';
 import { ImportsPreviewScanService } from './imports.preview.scan.service';
 import { ImportsPreviewService } from './imports.preview.service';
@@ -54,6 +55,7 @@ import { ImportsWorker } from './imports.worker';
     ImportLedger,
     ImportMappingsRepository,
     ImportMappingsService,
+    ImportNames,
     ImportPlans,
     ImportsEmissionsService,
     ImportsFinishService,
@@ -76,6 +78,7 @@ import { ImportsWorker } from './imports.worker';
     Forecasts,
     ImportLedger,
     ImportMappingsService,
+    ImportNames,
     ImportPlans,
     ImportsEmissionsService,
     ImportsFinishService,

@@ -12,12 +12,15 @@ import { AuthService } from '../auth/auth.service';
 import { CustomersModule } from '../customers/customers.module';
 import { CustomersService } from '../customers/customers.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
+import { GroupsModule } from '../groups/groups.module';
+import { GroupsService } from '../groups/groups.service';
 import { LeadsModule } from '../leads/leads.module';
 import { LeadsService } from '../leads/leads.service';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { ImportsApplyService } from './imports.apply.service';
 import { Import } from './imports.entity';
 import { ImportLedger, RowOutcome } from './imports.ledger';
+import { ImportNames } from './imports.names.service';
 import { planChunks } from './imports.plans';
 import { RowRanges } from './imports.ranges';
 import { ImportsRepository } from './imports.repository';
@@ -75,7 +78,7 @@ describe.each(['leads', 'customers'] as const)('equal e-mails and phones of %s, 
   const open: StagedTable[] = [];
 
   beforeAll(async () => {
-    services = await openTestServices(LeadsModule, CustomersModule);
+    services = await openTestServices(LeadsModule, CustomersModule, GroupsModule);
     records = services.get<unknown>(noun === 'leads' ? LeadsService : CustomersService) as LeadsService;
     repository = new ImportsRepository(services.database);
     ledger = new ImportLedger(services.database);
@@ -90,6 +93,7 @@ describe.each(['leads', 'customers'] as const)('equal e-mails and phones of %s, 
       customFields,
       new Memberships(database),
       new ImportsApplyService(database, customFields, services.get(AuthService)),
+      new ImportNames(services.get(AuthService), services.get(GroupsService)),
     );
     directory = lendDirectory();
     manager = await services.addUser('manager', await services.addTeam());

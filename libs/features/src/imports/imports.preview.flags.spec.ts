@@ -55,6 +55,25 @@ describe('flags of a preview', () => {
     ]);
   });
 
+  it('tells rows apart in the ways that it is given, by the first first', () => {
+    const builder = new FlagsBuilder(5, 3);
+    builder.addValid(1, ['k', 'a', null], [null, null, null]);
+    builder.addValid(2, ['k', 'b', null], [null, 22, null]); // shares the key with row 1
+    builder.addValid(3, ['l', 'c', null], [null, 33, null]);
+    builder.addValid(4, ['l', 'd', null], [null, null, null]); // free: row 3 makes no record
+    builder.addValid(5, [null, 'a', null], [null, null, null]);
+    const sharing = builder.sharingAlso(Uint32Array.of(5), 0);
+    expect([...sharing]).toEqual([1, 2, 3, 4, 5]);
+    const flags = builder.build(HEAD, sharing);
+    expect([1, 2, 3, 4, 5].map((row) => flags.holderOf(row))).toEqual([
+      null,
+      { of: 'file', row: 1 },
+      { of: 'store', recordId: 33 },
+      null,
+      { of: 'file', row: 1 },
+    ]);
+  });
+
   it('reads back what it wrote', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'flags-'));
     try {

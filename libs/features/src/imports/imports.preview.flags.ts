@@ -119,13 +119,17 @@ export function indexOf(rising: Uint32Array, value: number): number {
 /** Collects what is found out about the rows of a file, and then tells which are duplicates of earlier ones. */
 export class FlagsBuilder {
   private readonly invalidBits: Uint8Array;
-  /** A number for the e-mail and for the phone of each row, 0 where it has none. */
-  private readonly keys: [Float64Array, Float64Array];
+  /** For each way in which rows are told apart, a number for the value of each row, 0 where it has none. */
+  private readonly keys: Float64Array[];
   private readonly stored = new Map<number, { fields: boolean[]; recordId: number }>();
 
-  constructor(private readonly totalRows: number) {
+  /** @param ways in how many ways rows are told apart, such as by e-mail and by phone; the first that meets something counts */
+  constructor(
+    private readonly totalRows: number,
+    ways = 2,
+  ) {
     this.invalidBits = new Uint8Array(Math.ceil(totalRows / 8));
-    this.keys = [new Float64Array(totalRows), new Float64Array(totalRows)];
+    this.keys = Array.from({ length: ways }, () => new Float64Array(totalRows));
   }
 
   /** A row that does not pass the checks. */
@@ -133,17 +137,26 @@ export class FlagsBuilder {
     this.invalidBits[(row - 1) >>> 3] |= 1 << ((row - 1) & 7);
   }
 
-  /** A row that passes the checks, with what the store holds of its two values. */
-  addValid(
-    row: number,
-    values: readonly [email: string | null, phone: string | null],
-    holders: readonly [email: number | null, phone: number | null],
-  ): void {
+  /** A row that passes the checks, with its values, and who in the store holds them. */
+  addValid(row: number, values: readonly (string | null)[], holders: readonly (number | null)[]): void {
     values.forEach((value, field) => {
       if (value !== null) this.keys[field][row - 1] = keyOf(value, field);
     });
-    const recordId = holders[0] ?? holders[1];
-    if (recordId !== null) this.stored.set(row, { fields: holders.map((holder) => holder !== null), recordId });
+    const recordId = holders.find((holder) => holder !== null);
+    if (recordId !== undefined) this.stored.set(row, { fields: holders.map((holder) => holder !== null), recordId });
+  }
+
+  /** Of some rows and those that have a value in common with another one: all, rising. @param way of which value */
+  sharingAlso(rows: Uint32Array, way: number): Uint32Array {
+    const keys = this.keys[way];
+    const sorted = keys.toSorted();
+    const shared = new Set<number>();
+    for (let at = 1; at < sorted.length; at++) {
+      if (sorted[at] !== 0 && sorted[at] === sorted[at - 1]) shared.add(sorted[at]);
+    }
+    const all = new Set(rows);
+    for (let at = 0; at < keys.length; at++) if (shared.has(keys[at])) all.add(at + 1);
+    return Uint32Array.from(all).sort();
   }
 
   /**
@@ -180,7 +193,7 @@ export class FlagsBuilder {
     );
   }
 
-  /** A record's id, an earlier row as a negative number, or 0. The e-mail is looked at first, as in the import. */
+  /** A record's id, an earlier row as a negative number, or 0. */
   private holderOf(row: number, wanted: KeyTable | null): number {
     const stored = this.stored.get(row);
     for (const [field, keys] of this.keys.entries()) {

@@ -3,7 +3,9 @@ import { rm } from 'node:fs/promises';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { FieldSet } from '@muster/core/contact/custom-fields';
+import { readCell } from '@muster/core/contact/row';
 import { FieldError, unavailable } from '@muster/core/errors';
+import { Database } from '@muster/platform/database/database';
 import { BulkBuffer, BulkValue } from '@muster/platform/database/dialect/dialect';
 import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { LocalFiles } from '@muster/platform/storage/local-files';
@@ -12,9 +14,13 @@ import { StagedRow } from '@muster/platform/tabular/staged-table';
 import { LoadedFields } from '../custom-fields/custom-fields.service';
 import { checkRow } from './imports.batch';
 import { Import } from './imports.entity';
+import { HolderReader } from './imports.holders';
+import { matchKey, MatchRule, matchRule } from './imports.match';
+import { Names } from './imports.names';
+import { ImportNames } from './imports.names.service';
 import { ImportPlans, rowReading } from './imports.plans';
 import { FlagsBuilder, PreviewFlags } from './imports.preview.flags';
-import { ImportsRepository } from './imports.repository';
+import { TargetTable } from './imports.targets';
 
 /** For how long what a scan found counts, in milliseconds: meanwhile others may have stored what a row holds. */
 const FRESH = 10 * 60_000;
@@ -49,18 +55,29 @@ export interface CheckedRow {
   values: readonly BulkValue[];
   email: string | null;
   phone: string | null;
+  /** Of the custom field that rows are matched by. */
+  key: string | null;
 }
+
+/** In which order an import looks for what a row meets. */
+const ORDER = { email: ['email', 'phone'], phone: ['phone', 'email'], key: ['key', 'email', 'phone'] } as const;
+type Way = (typeof ORDER)['key'][number];
 
 /** Checks rows of an import that has not begun, as it would when it runs. */
 export class RowReader {
   private readonly reading;
   private readonly check;
+  readonly rule: MatchRule;
+  private readonly keyAt: number[];
   private readonly capture = new RowCapture();
 
   constructor(work: Import, fields: FieldSet) {
     // Any base will do: ids are not looked at.
     this.reading = rowReading({ ...work, recordBase: 1 });
     this.check = this.reading.checker(fields);
+    this.rule = matchRule(work.options, fields);
+    const { field } = this.rule;
+    this.keyAt = this.targets.flatMap((target, cell) => (field && target === `cf.${field.key}` ? [cell] : []));
   }
 
   /** Positions of the columns whose cells {@link read} takes. */
@@ -68,16 +85,37 @@ export class RowReader {
     return this.reading.columns;
   }
 
+  /** The targets of the mapped ones, which come first. */
+  get targets(): string[] {
+    return this.reading.targets;
+  }
+
+  get target(): TargetTable {
+    return this.reading.target;
+  }
+
+  /** By what rows are told apart, first what they are matched by. */
+  get ways(): readonly Way[] {
+    return ORDER[this.rule.on ?? 'email'];
+  }
+
   /** Names of the columns of the bulk load. */
   get names(): string[] {
     return this.reading.target.columns;
   }
 
-  read(staged: StagedRow): CheckedRow {
-    const errors = checkRow(staged, this.check, this.capture);
+  /** What a row is told apart by. */
+  valuesOf(row: CheckedRow): (string | null)[] {
+    return this.ways.map((way) => row[way]);
+  }
+
+  read(staged: StagedRow, names: Names): CheckedRow {
+    const errors = checkRow(staged, this.check, this.capture, names);
     const values = errors ? [] : this.capture.values;
     const at = (name: string) => (errors ? null : (values[this.names.indexOf(name)] as string | null));
-    return { row: staged.row, errors, values, email: at('email'), phone: at('phone') };
+    const hasKey = !errors && this.keyAt.length > 0 && readCell(staged.cells, this.keyAt) !== null;
+    const key = hasKey ? matchKey(this.rule, at('custom_fields')!) : null;
+    return { row: staged.row, errors, values, email: at('email'), phone: at('phone'), key };
   }
 }
 
@@ -85,6 +123,7 @@ export class RowReader {
 @Injectable()
 export class ImportsPreviewScanService {
   private readonly log = logOf('imports');
+  private readonly holders: HolderReader;
   private readonly kept = new Map<number, PreviewFlags>();
   private readonly running = new Map<string, Promise<PreviewFlags>>();
   /** Scans run one after another: each has its share of memory. */
@@ -93,9 +132,12 @@ export class ImportsPreviewScanService {
   constructor(
     @Inject(STORAGE) private readonly storage: Storage,
     private readonly files: LocalFiles,
-    private readonly repository: ImportsRepository,
+    private readonly database: Database,
     private readonly plans: ImportPlans,
-  ) {}
+    private readonly names: ImportNames,
+  ) {
+    this.holders = new HolderReader(database);
+  }
 
   /** The flags of an import, if they are known here and fresh. */
   atHand(work: Import, fields: LoadedFields): PreviewFlags | null {
@@ -127,20 +169,15 @@ export class ImportsPreviewScanService {
     throw unavailable('preview-computing', 'The rows of the file are being checked; ask again in a few seconds.');
   }
 
-  /** The records of the store that hold the values of some rows: for each row, of its e-mail and of its phone. */
-  async storedHolders(
-    { target }: Import,
-    rows: readonly CheckedRow[],
-  ): Promise<(row: CheckedRow) => [email: number | null, phone: number | null]> {
-    const held = async (field: 'email' | 'phone') => {
-      const values = new Set(rows.flatMap((row) => row[field] ?? []));
-      return this.repository.holders(target, field, [...values]);
+  /** Tells of some rows who in the store holds their values, in the order in which the import looks. */
+  async storedHolders(reader: RowReader, rows: readonly CheckedRow[]): Promise<(row: CheckedRow) => (number | null)[]> {
+    const select = <T>(sql: string, params: unknown[]) => this.database.query<T>(sql, params);
+    const found = await this.holders.find(select, { plan: reader, rule: reader.rule }, rows);
+    const holderOf = (way: Way, value: string | null) => {
+      if (value === null) return null;
+      return (way === 'key' ? found.key.get(value)?.[0] : found[way].get(value)) ?? null;
     };
-    const [emails, phones] = [await held('email'), await held('phone')];
-    return ({ email, phone }) => [
-      email === null ? null : (emails.get(email) ?? null),
-      phone === null ? null : (phones.get(phone) ?? null),
-    ];
+    return (row) => reader.ways.map((way) => holderOf(way, row[way]));
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -168,25 +205,27 @@ export class ImportsPreviewScanService {
   private async scan(work: Import, fields: LoadedFields, fingerprint: string): Promise<PreviewFlags> {
     const sharing = await this.plans.sharingOf(work);
     const total = work.totalRows!;
-    const builder = new FlagsBuilder(total);
     const computedAt = Date.now();
     const reader = new RowReader(work, fields);
+    const builder = new FlagsBuilder(total, reader.ways.length);
     const staged = await this.plans.stagedTable(work);
     try {
       for (let from = 1; from <= total; from += ROWS_AT_ONCE) {
         const rows = await staged.readRows(from, from + ROWS_AT_ONCE - 1, reader.columns);
-        const checked = rows.map((row) => reader.read(row));
-        const holders = await this.storedHolders(work, checked);
+        const names = await this.names.of(work, reader.targets, rows);
+        const checked = rows.map((row) => reader.read(row, names));
+        const holders = await this.storedHolders(reader, checked);
         for (const row of checked) {
           if (row.errors) builder.addInvalid(row.row);
-          else builder.addValid(row.row, [row.email, row.phone], holders(row));
+          else builder.addValid(row.row, reader.valuesOf(row), holders(row));
         }
         await setImmediate(); // others have their turn
       }
     } finally {
       await staged.close();
     }
-    return builder.build({ fingerprint, computedAt }, sharing);
+    const keyAt = reader.ways.findIndex((way) => way === 'key');
+    return builder.build({ fingerprint, computedAt }, keyAt < 0 ? sharing : builder.sharingAlso(sharing, keyAt));
   }
 
   private async load(work: Import): Promise<PreviewFlags | null> {
@@ -219,7 +258,7 @@ const keyOf = ({ stagedKey }: Import) => `${stagedKey!}.flags`;
 const isFresh = ({ head }: PreviewFlags, fingerprint: string) =>
   head.fingerprint === fingerprint && Date.now() - head.computedAt < FRESH;
 
-/** Everything that the checks depend on, but for the store's records. */
+/** Everything that the checks depend on, but for the store's records, users and groups. */
 const fingerprintOf = ({ mapping, options, totalRows }: Import, { revision }: LoadedFields) =>
   createHash('sha256')
     .update(JSON.stringify([mapping, options, totalRows, revision]))

@@ -4,6 +4,7 @@ import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { CustomFieldsService, LoadedFields } from '../custom-fields/custom-fields.service';
 import { Import } from './imports.entity';
 import { ImportLedger } from './imports.ledger';
+import { ImportNames } from './imports.names.service';
 import { ImportPlans } from './imports.plans';
 import { readableRecords } from './imports.policy';
 import { Holder, indexOf, PreviewFlags } from './imports.preview.flags';
@@ -29,6 +30,7 @@ export class ImportsPreviewService {
     private readonly scans: ImportsPreviewScanService,
     private readonly ledger: ImportLedger,
     private readonly customFields: CustomFieldsService,
+    private readonly names: ImportNames,
   ) {}
 
   /**
@@ -48,8 +50,10 @@ export class ImportsPreviewService {
     const staged = await this.plans.stagedTable(work);
     try {
       const rows = await readAll(staged, numbers, names.length);
-      const checked = rows.map((row) => reader.read({ ...row, cells: reader.columns.map((at) => row.cells[at]) }));
-      const duplicates = await this.duplicatesOf(principal, work, checked, flags);
+      const chosen = rows.map((row) => ({ ...row, cells: reader.columns.map((at) => row.cells[at]) }));
+      const named = await this.names.of(work, reader.targets, chosen);
+      const checked = chosen.map((row) => reader.read(row, named));
+      const duplicates = await this.duplicatesOf(principal, work, reader, checked, flags);
       const data = rows.map(({ cells, row }, index) => ({
         ...Object.fromEntries(names.map((name, at) => [name, cells[at]?.slice(0, SHOWN) ?? null])),
         _row: row,
@@ -86,6 +90,7 @@ export class ImportsPreviewService {
   private async duplicatesOf(
     principal: Principal,
     work: Import,
+    reader: RowReader,
     checked: CheckedRow[],
     flags: PreviewFlags | null,
   ): Promise<Map<number, PreviewDuplicate>> {
@@ -97,7 +102,7 @@ export class ImportsPreviewService {
         if (holder) met.set(row, holder);
       }
     } else {
-      const holders = await this.scans.storedHolders(work, valid);
+      const holders = await this.scans.storedHolders(reader, valid);
       for (const row of valid) {
         const recordId = holders(row).find((each) => each !== null);
         if (recordId) met.set(row.row, { of: 'store', recordId });

@@ -12,7 +12,6 @@ import {
   ImportFailure,
   ImportStatus,
   importTable,
-  ImportTarget,
   ORDERED_KINDS,
   UNDO_KINDS,
 } from './imports.entity';
@@ -41,8 +40,6 @@ export interface ImportWithWork {
 
 const IMPORTS_AT_ONCE = 200;
 const CHUNKS_AT_ONCE = 500;
-const KEY_COUNTS = [20, 100, 500];
-const KEYS_AT_ONCE = 500;
 const after = (milliseconds: number) => formatTime(new Date(Date.now() + milliseconds));
 const now = () => formatTime(new Date());
 
@@ -85,27 +82,6 @@ export class ImportsRepository {
       .equals('status', query.status)
       .equals('target', query.target);
     return readPage(this.records, IMPORT_SORT_FIELDS, where.all, { ...query, sort: query.sort ?? '-createdAt' });
-  }
-
-  /** The records of a target that hold these e-mails or phones, by value. */
-  async holders(
-    target: ImportTarget,
-    field: 'email' | 'phone',
-    values: readonly string[],
-  ): Promise<Map<string, number>> {
-    const held = new Map<string, number>();
-    for (let start = 0; start < values.length; start += KEYS_AT_ONCE) {
-      const some = values.slice(start, start + KEYS_AT_ONCE);
-      // Few lengths only: each makes a statement of its own, and those are kept.
-      const length = KEY_COUNTS.find((count) => count >= some.length)!;
-      const params = [...some, ...Array.from({ length: length - some.length }, () => some[0])];
-      const rows = await this.database.query<{ id: number | string; held: string }>(
-        `SELECT id, ${field} AS held FROM ${target} WHERE ${field} IN (${params.map(() => '?').join(', ')})`,
-        params,
-      );
-      for (const { id, held: value } of rows) held.set(value, Number(id));
-    }
-    return held;
   }
 
   /**

@@ -6,6 +6,7 @@ import { StagedRow } from '@muster/platform/tabular/staged-table';
 import { Columns, Updater } from './imports.changes';
 import { Outcome } from './imports.entity';
 import { matchKey, MatchRule } from './imports.match';
+import { Names } from './imports.names';
 import { Cell, RowSource, TargetTable } from './imports.targets';
 
 /** A row that was read, with what it may be matched by. */
@@ -56,17 +57,17 @@ export function rowReader(
   { reading, target, targets }: Pick<RowSource, 'reading' | 'target' | 'targets'>,
   rule: MatchRule,
   fields: FieldSet,
-): (staged: StagedRow) => CheckedRow {
+): (staged: StagedRow, names?: Names) => CheckedRow {
   const read = reading(fields);
   const at = (column: string) => target.columns.indexOf(column);
   const [emailAt, phoneAt, customAt] = [at('email'), at('phone'), at('custom_fields')];
   const keyAt = rule.field ? targets.flatMap((name, cell) => (name === `cf.${rule.field!.key}` ? [cell] : [])) : [];
-  return ({ row, issue, detail, cells }) => {
+  return ({ row, issue, detail, cells }, names) => {
     if (issue) {
       const errors = [{ field: '', code: issue, message: detail ?? issue }];
       return { row, cells, values: [], errors, email: null, phone: null, key: null };
     }
-    const { values, errors } = read(row, cells);
+    const { values, errors } = read(row, cells, names);
     const email = values[emailAt] as string | null;
     const phone = values[phoneAt] as string | null;
     const hasKey = keyAt.length > 0 && readCell(cells, keyAt) !== null;

@@ -13,12 +13,15 @@ import { CustomFieldIndex } from '../custom-fields/custom-fields.index.repositor
 import { CustomFieldsRepository } from '../custom-fields/custom-fields.repository';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
+import { GroupsRepository } from '../groups/groups.repository';
+import { GroupsService } from '../groups/groups.service';
 import { EmissionsRepository } from './imports.emissions.repository';
 import { ImportsEmissionsService } from './imports.emissions.service';
 import { ImportsApplyService } from './imports.apply.service';
 import { Import } from './imports.entity';
 import { ImportsFinishService } from './imports.finish.service';
 import { ImportLedger } from './imports.ledger';
+import { ImportNames } from './imports.names.service';
 import { ImportPlan, planChunks } from './imports.plans';
 import { RowRanges } from './imports.ranges';
 import { ClaimedChunk, ImportsRepository } from './imports.repository';
@@ -44,6 +47,11 @@ describe('running an import', () => {
       new CustomFieldsRepository(store.database),
       new CustomFieldIndex(store.database),
     );
+    const { auth } = buildAuth(store);
+    const audit = buildAudit(store);
+    const memberships = new Memberships(store.database);
+    const groupRows = new GroupsRepository(store.database);
+    const groups = new GroupsService(store.transactions, groupRows, memberships, audit, outbox);
     runner = new ImportsRunService(
       store.database,
       store.transactions,
@@ -51,10 +59,10 @@ describe('running an import', () => {
       ledger,
       outbox,
       customFields,
-      new Memberships(store.database),
-      new ImportsApplyService(store.database, customFields, buildAuth(store).auth),
+      memberships,
+      new ImportsApplyService(store.database, customFields, auth),
+      new ImportNames(auth, groups),
     );
-    const audit = buildAudit(store);
     const emissionRows = new EmissionsRepository(store.database);
     const emissions = new ImportsEmissionsService(store.transactions, repository, emissionRows, ledger, outbox, audit);
     finisher = new ImportsFinishService(store.transactions, repository, ledger, outbox, audit, emissions);

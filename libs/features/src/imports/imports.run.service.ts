@@ -16,6 +16,8 @@ import { Import, LedgerEntry, OUTCOMES } from './imports.entity';
 import { importBatchCommitted } from './imports.events';
 import { countsOf, ImportLedger, RowOutcome, toEntries } from './imports.ledger';
 import { resolvesRows } from './imports.match';
+import { Names, namesReader } from './imports.names';
+import { ImportNames } from './imports.names.service';
 import { belongs, ImportPlan } from './imports.plans';
 import { ClaimedChunk, ImportsRepository } from './imports.repository';
 import { Raced } from './imports.resolver';
@@ -35,6 +37,8 @@ class FieldsChanged extends Error {}
 interface ChunkWrite {
   /** The custom fields under which the rows were checked. */
   fields: LoadedFields;
+  /** The rows that name a group, by group. */
+  grouped: ReadonlyMap<number, number[]>;
   outcomes: (tx: Tx) => Promise<Iterable<RowOutcome>>;
 }
 
@@ -59,6 +63,7 @@ export class ImportsRunService {
     private readonly customFields: CustomFieldsService,
     private readonly memberships: Memberships,
     private readonly applier: ImportsApplyService,
+    private readonly names: ImportNames,
   ) {}
 
   /** @throws {ChunkLost} when the chunk is no longer ours */
@@ -81,17 +86,20 @@ export class ImportsRunService {
   /** Reads and checks the rows of a chunk. */
   private async read(chunk: ClaimedChunk, plan: ImportPlan): Promise<ChunkWrite> {
     const fields = await this.customFields.current(plan.work.target);
+    const staged = await this.staged(chunk, plan);
+    const names = await this.names.of(plan.work, plan.targets, staged);
+    const grouped = rowsByGroup(plan, staged, names);
     if (resolvesRows(plan.work.options)) {
-      const rows = this.applier.read(plan, await this.staged(chunk, plan), fields);
-      return { fields, outcomes: (tx) => this.applier.apply(tx, plan, rows) };
+      const rows = this.applier.read(plan, staged, fields, names);
+      return { fields, grouped, outcomes: (tx) => this.applier.apply(tx, plan, rows) };
     }
     const mine = belongs(chunk.kind, plan.sharing);
     const batch = new ImportBatch(plan.target, this.database.dialect.bulkBuffer(), fields);
     const check = plan.checker(fields);
-    for (const row of await this.staged(chunk, plan)) {
-      if (mine(row.row) && !plan.excluded.has(row.row)) batch.add(row, check);
+    for (const row of staged) {
+      if (mine(row.row) && !plan.excluded.has(row.row)) batch.add(row, check, names);
     }
-    return { fields, outcomes: (tx) => this.insert(tx, chunk, plan, batch) };
+    return { fields, grouped, outcomes: (tx) => this.insert(tx, chunk, plan, batch) };
   }
 
   private staged({ firstRow, lastRow }: ClaimedChunk, { staged, columns }: ImportPlan): Promise<StagedRow[]> {
@@ -109,7 +117,7 @@ export class ImportsRunService {
     await this.ledger.add(tx, entries);
     const created = createdIds(plan.work, entries);
     await queueForSearch(tx, this.database, plan.target.table, created);
-    await this.addToGroup(tx, plan, created);
+    await this.addToGroups(tx, plan, created, write.grouped);
     const { importId, seq, firstRow, lastRow } = chunk;
     await this.outbox.add(tx, importBatchCommitted, {
       importId,
@@ -156,13 +164,29 @@ export class ImportsRunService {
     return outcomesOf(plan.work, batch, conflicts);
   }
 
-  /** Holds the group until the commit, so it comes late. A group that is gone meanwhile takes no one. */
-  private async addToGroup(tx: Tx, { work, target }: ImportPlan, created: IdRange[]): Promise<void> {
-    if (work.options.groupId === undefined) return;
-    const ids = created.flatMap(({ firstId, lastId }) =>
-      Array.from({ length: lastId - firstId + 1 }, (_, index) => firstId + index),
+  /** Holds the groups until the commit, so it comes late. A group that is gone meanwhile takes no one. */
+  private async addToGroups(
+    tx: Tx,
+    { work, target }: ImportPlan,
+    created: IdRange[],
+    grouped: ReadonlyMap<number, number[]>,
+  ): Promise<void> {
+    const { groupId } = work.options;
+    if (groupId === undefined && grouped.size === 0) return;
+    const ids = new Set(
+      created.flatMap(({ firstId, lastId }) =>
+        Array.from({ length: lastId - firstId + 1 }, (_, index) => firstId + index),
+      ),
     );
-    await this.memberships.add(tx, work.options.groupId, target.table, ids, work.createdBy);
+    const members = new Map<number, Iterable<number>>();
+    for (const [id, rows] of grouped) {
+      members.set(
+        id,
+        rows.map((row) => recordIdOf(work, row)).filter((recordId) => ids.has(recordId)),
+      );
+    }
+    if (groupId !== undefined) members.set(groupId, ids);
+    await this.memberships.addMade(tx, target.table, members, work.createdBy);
   }
 
   private async mirror(
@@ -218,6 +242,21 @@ export class ImportsRunService {
     }
     return holders;
   }
+}
+
+/** Rows that are refused for another reason are here too. */
+function rowsByGroup({ targets }: ImportPlan, staged: readonly StagedRow[], names: Names): Map<number, number[]> {
+  const grouped = new Map<number, number[]>();
+  if (names.groups.size === 0) return grouped;
+  const read = namesReader(targets);
+  for (const { row, cells } of staged) {
+    for (const id of read(cells, names, []).groups) {
+      const rows = grouped.get(id);
+      if (rows) rows.push(row);
+      else grouped.set(id, [row]);
+    }
+  }
+  return grouped;
 }
 
 const recordIdOf = (work: Import, row: number) => work.recordBase! + row - 1;

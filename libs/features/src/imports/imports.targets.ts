@@ -6,14 +6,16 @@ import { FieldError } from '@muster/core/errors';
 import { BulkBuffer, BulkValue, formatTime } from '@muster/platform/database/dialect/dialect';
 import { customFieldsReader } from './imports.custom-fields';
 import { Import, ImportTarget } from './imports.entity';
+import { Names, namesReader, NO_NAMES } from './imports.names';
 
 export type Cell = string | null;
 
 /**
  * Checks the cells of one row, in the order of the mapped columns. Adds its values to `buffer` and gives null, or adds nothing and
  * gives the errors.
+ * @param names what the cells may name; without it, nothing
  */
-export type RowChecker = (row: number, cells: Cell[], buffer: BulkBuffer) => FieldError[] | null;
+export type RowChecker = (row: number, cells: Cell[], buffer: BulkBuffer, names?: Names) => FieldError[] | null;
 
 /** A row as a new record would hold it, by the columns of the bulk load, with all that is wrong with it. */
 export interface ReadRow {
@@ -21,8 +23,8 @@ export interface ReadRow {
   errors: FieldError[];
 }
 
-/** Reads the cells of one row, in the order of the mapped columns. */
-export type RowReading = (row: number, cells: Cell[]) => ReadRow;
+/** Reads the cells of one row, in the order of the mapped columns. @param names what the cells may name; without it, nothing */
+export type RowReading = (row: number, cells: Cell[], names?: Names) => ReadRow;
 
 /** Which table an import fills, and how a row becomes a record of it. */
 export interface TargetTable {
@@ -52,13 +54,16 @@ export interface RowSource {
 
 /** The checker that a reading makes. */
 export function checkerOf(read: RowReading): RowChecker {
-  return (row, cells, buffer) => {
-    const { values, errors } = read(row, cells);
+  return (row, cells, buffer, names) => {
+    const { values, errors } = read(row, cells, names);
     if (errors.length > 0) return errors;
     buffer.add(values);
     return null;
   };
 }
+
+/** The column that says whose a record is. */
+export const ASSIGNEE_COLUMNS = { leads: 'assigned_to', customers: 'owner_id' } as const;
 
 const OWN_COLUMNS = [
   'id',
@@ -78,7 +83,7 @@ function ownValues(work: Import): (row: number, customFields: string) => BulkVal
   return (row, customFields) => [base + row - 1, work.id, row, work.createdBy, now, now, 1, customFields];
 }
 
-/** To whom a row's record goes: of several people, by the row's number in turn, however often and by whom the row is imported. */
+/** To whom a row's record goes that names nobody itself: of several people, by the row's number in turn, however often and by whom the row is imported. */
 export function assigneeOf({ options }: Import): (row: number) => number | null {
   const people = [options.assignTo ?? []].flat();
   return people.length === 0 ? () => null : (row) => people[(row - 1) % people.length];
@@ -150,8 +155,10 @@ const leads: TargetTable = {
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const assignee = assigneeOf(work);
-    return (row, cells) => {
+    const readNames = namesReader(targets);
+    return (row, cells, names = NO_NAMES) => {
       const { record: lead, errors } = read(cells);
+      const named = readNames(cells, names, errors);
       const metadata = metadataOf(lead.phoneExtension, cells, targets.length, unmapped, errors);
       const customFields = readCustomFields(cells, errors);
       const values = [
@@ -162,7 +169,7 @@ const leads: TargetTable = {
         lead.status,
         lead.source,
         lead.company,
-        assignee(row),
+        named.assignee ?? assignee(row),
         writeTags(lead.tags),
         metadata,
         lead.imageUrl,
@@ -206,14 +213,16 @@ const customers: TargetTable = {
     const own = ownValues(work);
     const writeTags = tagWriter(work.options.tags);
     const owner = assigneeOf(work);
-    return (row, cells) => {
+    const readNames = namesReader(targets);
+    return (row, cells, names = NO_NAMES) => {
       const { record: customer, errors } = read(cells);
+      const named = readNames(cells, names, errors);
       const metadata = metadataOf(customer.phoneExtension, cells, targets.length, unmapped, errors);
       const customFields = readCustomFields(cells, errors);
       const values = [
         ...own(row, customFields),
         ...CUSTOMER_FIELDS.map((field) => customer[field]),
-        owner(row),
+        named.assignee ?? owner(row),
         writeTags(customer.tags),
         metadata,
       ];

@@ -110,22 +110,26 @@ export class UndoRepository {
     }
   }
 
-  /** The fields that rows of an import changed, by row. */
-  async fieldsOf(tx: Tx, importId: number, rowNumbers: readonly number[]): Promise<Map<number, string[]>> {
-    const fields = new Map<number, string[]>();
+  /** What rows of an import changed, as it was before: by row. */
+  async beforeOf(
+    tx: Tx,
+    importId: number,
+    rowNumbers: readonly number[],
+  ): Promise<Map<number, ImportChange['before']>> {
+    const before = new Map<number, ImportChange['before']>();
     for (const some of slices(rowNumbers)) {
       const { rows } = await tx.query<ChangeRow>(
         `SELECT * FROM import_changes WHERE import_id = ? AND file_row IN (${marks(some)})`,
         [importId, ...some],
       );
-      for (const row of rows) fields.set(Number(row.file_row), fieldsIn(toChange(row).before));
+      for (const row of rows) before.set(Number(row.file_row), toChange(row).before);
     }
-    return fields;
+    return before;
   }
 }
 
 /** The names of the fields in which values were; a single custom field counts as `customFields`. */
-const fieldsIn = (before: Record<string, unknown>) => [
+export const fieldsIn = (before: Record<string, unknown>): string[] => [
   ...new Set(Object.keys(before).map((field) => field.split('.')[0])),
 ];
 

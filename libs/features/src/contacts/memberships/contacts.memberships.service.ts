@@ -147,6 +147,23 @@ export class Memberships {
     return added;
   }
 
+  /**
+   * Puts records that this transaction has made, and that are in no group yet, into groups: by group. Holds the groups as {@link add}
+   * does, by rising id, whoever else does the same; those that are gone take no one.
+   */
+  async addMade(tx: Tx, noun: ContactNoun, members: ReadonlyMap<number, Iterable<number>>, by: number): Promise<void> {
+    const held: number[] = [];
+    const wanted = [...members.keys()].sort((a, b) => a - b);
+    for (const some of chunks(wanted)) held.push(...(await this.hold(tx, some)));
+    const addedAt = new Date();
+    await this.insert(
+      tx,
+      held.flatMap((groupId) =>
+        [...members.get(groupId)!].map((recordId) => ({ groupId, noun, recordId, addedBy: by, addedAt })),
+      ),
+    );
+  }
+
   /** Takes records out of a group. @returns the ids that were in it */
   async remove(tx: Tx, groupId: number, noun: ContactNoun, ids: readonly number[]): Promise<number[]> {
     const present = await this.among(tx, groupId, noun, ids);
