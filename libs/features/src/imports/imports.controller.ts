@@ -185,7 +185,10 @@ export class ImportsController {
     @Headers('last-event-id') lastEventId?: string,
   ): Promise<StreamableFile | undefined> {
     const bearer = request.headers.authorization!.split(/ +/)[1];
-    const events = await this.streams.listen(caller, id, lastEventId, () => this.auth.authenticate(bearer));
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
+    const again = () => this.auth.authenticate(bearer);
+    const events = await this.streams.listen(caller, id, lastEventId, again, gone.signal);
     if (!events) {
       reply.status(204);
       return undefined;

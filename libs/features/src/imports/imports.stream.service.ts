@@ -42,6 +42,7 @@ export class ImportsStreamService implements OnModuleDestroy {
    * is new since the last one; null when that is nothing and nothing will come.
    * @param lastEventId the request's `Last-Event-ID`
    * @param again looks up the caller anew; throws when they may not go on
+   * @param gone aborted when the listener has gone
    * @throws 404; 429 `too-many-streams`
    */
   async listen(
@@ -49,6 +50,7 @@ export class ImportsStreamService implements OnModuleDestroy {
     id: number,
     lastEventId: string | undefined,
     again: () => Promise<Principal>,
+    gone: AbortSignal,
   ): Promise<Readable | null> {
     const now = await this.imports.view(principal, id);
     const newest = versionOf(now) + 1;
@@ -61,7 +63,7 @@ export class ImportsStreamService implements OnModuleDestroy {
     }
     this.open.set(principal.userId, open + 1);
     // An id that was never given tells nothing.
-    const stream = Readable.from(this.events(id, now, given > newest ? -1 : given, again), { objectMode: false });
+    const stream = Readable.from(this.events(id, now, given > newest ? -1 : given, again, gone), { objectMode: false });
     // Not in the generator's end: one that is never begun has none.
     return stream.once('close', () => this.close(principal.userId));
   }
@@ -71,7 +73,9 @@ export class ImportsStreamService implements OnModuleDestroy {
     first: ImportView,
     told: number,
     again: () => Promise<Principal>,
+    gone: AbortSignal,
   ): AsyncGenerator<string> {
+    const ending = AbortSignal.any([this.stopping.signal, gone]);
     try {
       let view: ImportView | null = first;
       let status: string | null = null;
@@ -94,7 +98,7 @@ export class ImportsStreamService implements OnModuleDestroy {
           yield news;
         }
         if (FINAL.includes(view.status)) return;
-        await sleep(POLL, null, { signal: this.stopping.signal });
+        await sleep(POLL, null, { signal: ending });
         if (Date.now() - checked >= RECHECK) {
           await this.imports.get(await again(), id);
           checked = Date.now();
@@ -102,8 +106,8 @@ export class ImportsStreamService implements OnModuleDestroy {
         view = await this.ask(id);
       }
     } catch (error) {
-      // The end of the process, of the session, or of the scope is the end of the stream.
-      if (!this.stopping.signal.aborted && !(error instanceof ProblemError && error.kind === 'user')) throw error;
+      // The end of the process, of the connection, of the session, or of the scope is the end of the stream.
+      if (!ending.aborted && !(error instanceof ProblemError && error.kind === 'user')) throw error;
     }
   }
 
