@@ -144,8 +144,8 @@ export class MysqlDialect implements Dialect {
     if (rows.length === 0) return;
     const typeOf = (value: string | number) => (typeof value === 'number' ? 'BIGINT' : 'VARCHAR(255)');
     const given = columns.map((column, at) => `${column} ${typeOf(rows[0][at])} PATH '$[${at}]'`).join(', ');
-    const same = columns.map((column) => `stored.${column} = given.${column}`).join(' AND ');
-    const sql = `DELETE stored FROM JSON_TABLE(?, '$[*]' COLUMNS (${given})) AS given STRAIGHT_JOIN ${table} AS stored ON ${same}`;
+    const same = columns.map((column) => `held.${column} = given.${column}`).join(' AND ');
+    const sql = `DELETE held FROM JSON_TABLE(?, '$[*]' COLUMNS (${given})) AS given STRAIGHT_JOIN ${table} AS held ON ${same}`;
     for (let start = 0; start < rows.length; start += DELETED_AT_ONCE) {
       await runner.query(sql, [JSON.stringify(rows.slice(start, start + DELETED_AT_ONCE))]);
     }
@@ -161,11 +161,11 @@ export class MysqlDialect implements Dialect {
     const [, ...changed] = columns;
     const first = `SELECT ${columns.map((name) => `? AS ${name}`).join(', ')}`;
     const other = ` UNION ALL SELECT ${columns.map(() => '?').join(', ')}`;
-    const assignments = changed.map((name) => `stored.${name} = given.${name}`).join(', ');
+    const assignments = changed.map((name) => `held.${name} = given.${name}`).join(', ');
     for (let start = 0; start < rows.length; start += UPDATE_ROWS_AT_ONCE) {
       const some = rows.slice(start, start + UPDATE_ROWS_AT_ONCE);
       await runner.query(
-        `UPDATE ${table} stored JOIN (${first}${other.repeat(some.length - 1)}) given ON given.id = stored.id SET ${assignments}`,
+        `UPDATE ${table} held JOIN (${first}${other.repeat(some.length - 1)}) given ON given.id = held.id SET ${assignments}`,
         some.flat(),
       );
     }
