@@ -96,16 +96,11 @@ export async function large(profile, files, { gigabytes, database, s3 }) {
 
 const MB = (bytes) => Math.round(bytes / 1024 ** 2);
 
-async function post(program, path, body) {
-  const headers = { authorization: `Bearer ${await program.token()}`, 'content-type': 'application/json' };
-  return program.call('POST', path, JSON.stringify(body), headers);
-}
-
 /** Sends what is missing until nothing is. @returns {Promise<number>} the import's id */
 async function send(program, path, size) {
   const file = await open(path);
   try {
-    let view = await post(program, '/imports/uploads', { fileName: 'wide.csv', size, target: 'leads' });
+    let view = await program.post('/imports/uploads', { fileName: 'wide.csv', size, target: 'leads' });
     while (view.parts.length > 0) {
       for (const part of view.parts) {
         const body = Buffer.alloc(part.size);
@@ -115,9 +110,9 @@ async function send(program, path, size) {
           throw new Failure(`part ${part.number}: ${answer.status} ${(await answer.text()).slice(0, 300)}`);
         await answer.arrayBuffer();
       }
-      view = await post(program, `/imports/${view.id}/parts`, {});
+      view = await program.post(`/imports/${view.id}/parts`, {});
     }
-    await post(program, `/imports/${view.id}/analyze`, {});
+    await program.post(`/imports/${view.id}/analyze`, {});
     return view.id;
   } finally {
     await file.close();

@@ -75,11 +75,6 @@ export async function plans(profile, files, { rows, runs, database }) {
 
 const since = (began) => (performance.now() - began) / 1000;
 
-async function post(program, path, body) {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await program.token()}` };
-  return program.call('POST', path, JSON.stringify(body), headers);
-}
-
 async function waitFor(read, isDone) {
   for (;;) {
     const answer = await read();
@@ -98,7 +93,7 @@ async function timePlan(program, file, duplicates) {
   );
   const analysis = since(began);
   began = performance.now();
-  await post(program, `/imports/${id}/plan`, { duplicates });
+  await program.post(`/imports/${id}/plan`, { duplicates });
   const { counts, planId } = await waitFor(
     () => program.get(`/imports/${id}/plan`),
     ({ status }) => status === 'ready',
@@ -108,7 +103,7 @@ async function timePlan(program, file, duplicates) {
 
 async function timeImport(program, { id, planId, counts: planned }) {
   const began = performance.now();
-  await post(program, `/imports/${id}/start`, { duplicates: 'update', ifPlan: planId });
+  await program.post(`/imports/${id}/start`, { duplicates: 'update', ifPlan: planId });
   const { counts } = await waitFor(
     () => program.get(`/imports/${id}`),
     ({ status }) => status === 'completed',

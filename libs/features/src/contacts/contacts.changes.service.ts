@@ -11,8 +11,6 @@ export interface ChangedRow {
   after: Readonly<Record<string, unknown>>;
 }
 
-const ENTRIES_AT_ONCE = 200;
-
 /**
  * Brings what is kept about many records, their terms of searches and their keys of near duplicates, from what they were to what they
  * are. The records must be locked, and hold what `after` says when the transaction ends.
@@ -31,11 +29,15 @@ export async function followChanges(
   );
   const keys = differences(changes, (row) => storedKeys(keyedRecord(noun, row)), isSame);
   const mark = noun[0];
-  await remove(tx, 'search_terms', ['noun', 'term', 'record_id'], terms.gone, ([id, term]) => [mark, term, id]);
+  await remove(tx, database, 'search_terms', ['noun', 'term', 'record_id'], terms.gone, ([id, term]) => [
+    mark,
+    term,
+    id,
+  ]);
   await add(tx, database, 'search_terms', ['noun', 'term', 'record_id'], terms.come, ([id, term]) => [mark, term, id]);
   const columns = ['noun', 'kind', 'key_hash', 'record_id'];
   const entry = ([id, [kind, hash]]: [number, Key]) => [noun, kind, hash, id];
-  await remove(tx, 'duplicate_keys', columns, keys.gone, entry);
+  await remove(tx, database, 'duplicate_keys', columns, keys.gone, entry);
   await add(tx, database, 'duplicate_keys', columns, keys.come, entry);
 }
 
@@ -64,16 +66,13 @@ function keyedRecord(noun: ContactNoun, row: Readonly<Record<string, unknown>>):
 
 async function remove<T>(
   tx: Tx,
+  database: Database,
   table: string,
   columns: string[],
   items: readonly T[],
   entryOf: (item: T) => Entry,
 ): Promise<void> {
-  const each = `(${columns.map((name) => `${name} = ?`).join(' AND ')})`;
-  for (let start = 0; start < items.length; start += ENTRIES_AT_ONCE) {
-    const some = items.slice(start, start + ENTRIES_AT_ONCE);
-    await tx.query(`DELETE FROM ${table} WHERE ${some.map(() => each).join(' OR ')}`, some.flatMap(entryOf));
-  }
+  await database.dialect.bulkDelete(tx.runner, table, columns, items.map(entryOf));
 }
 
 /** What is there already, from a worker that was faster, stays. */

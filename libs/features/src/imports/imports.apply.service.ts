@@ -4,6 +4,7 @@ import { Principal } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
 import { BulkValue, formatTime } from '@muster/platform/database/dialect/dialect';
 import { Tx } from '@muster/platform/database/transactions';
+import { marks } from '@muster/platform/database/sql';
 import { StagedRow } from '@muster/platform/tabular/staged-table';
 import { AuthService } from '../auth/auth.service';
 import { followChanges } from '../contacts/contacts.changes.service';
@@ -152,10 +153,7 @@ export class ImportsApplyService {
       const ids = takers.flatMap(({ values }) => freed.get(values[field])?.id ?? []);
       for (let start = 0; start < ids.length; start += 500) {
         const some = ids.slice(start, start + 500);
-        await tx.query(
-          `UPDATE ${target.table} SET ${field} = NULL WHERE id IN (${some.map(() => '?').join(', ')})`,
-          some,
-        );
+        await tx.query(`UPDATE ${target.table} SET ${field} = NULL WHERE id IN (${marks(some)})`, some);
       }
     }
   }

@@ -71,7 +71,7 @@ export class EmissionsRepository {
     if (importIds.length === 0) return new Map();
     const rows = await this.database.query(
       `SELECT * FROM import_emissions WHERE id IN (
-         SELECT MAX(id) FROM import_emissions WHERE import_id IN (${importIds.map(() => '?').join(', ')}) GROUP BY import_id)`,
+         SELECT MAX(id) FROM import_emissions WHERE import_id IN (${marks(importIds)}) GROUP BY import_id)`,
       [...importIds],
     );
     return new Map(rows.map((row) => this.emissions.fromRow(row)).map((emission) => [emission.importId, emission]));

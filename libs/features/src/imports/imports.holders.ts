@@ -1,6 +1,7 @@
 import { holds, Principal } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
+import { marks } from '@muster/platform/database/sql';
 import { changeableColumns, Columns } from './imports.changes';
 import { Import } from './imports.entity';
 import { matchKey, MatchRule } from './imports.match';
@@ -134,8 +135,7 @@ export class HolderReader {
       const some = values.slice(start, start + AT_ONCE);
       const length = LENGTHS.find((each) => each >= some.length)!;
       const filled = [...some, ...Array.from({ length: length - some.length }, () => some[0])];
-      const marks = filled.map(() => '?').join(', ');
-      for (const row of await select<T>(sqlOf(marks), [...before, ...filled])) take(row);
+      for (const row of await select<T>(sqlOf(marks(filled)), [...before, ...filled])) take(row);
     }
   }
 }

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
+import { marks } from '@muster/platform/database/sql';
 import { RowRange, RowRanges } from './imports.ranges';
 import { ImportTarget, LedgerEntry, Outcome, OUTCOMES } from './imports.entity';
 
@@ -137,7 +138,7 @@ export abstract class RowLedger<O extends string> {
     const result = new Map(importIds.map((id) => [id, none()]));
     if (importIds.length === 0) return result;
     const rows = await query(
-      `SELECT import_id, outcome, SUM(last_row - first_row + 1) AS n FROM ${this.table} WHERE import_id IN (${importIds.map(() => '?').join(', ')}) GROUP BY import_id, outcome`,
+      `SELECT import_id, outcome, SUM(last_row - first_row + 1) AS n FROM ${this.table} WHERE import_id IN (${marks(importIds)}) GROUP BY import_id, outcome`,
     );
     for (const { import_id, outcome, n } of rows) result.get(Number(import_id))![outcome as O] = Number(n);
     return result;
@@ -177,7 +178,7 @@ export abstract class RowLedger<O extends string> {
   ): Promise<RowOutcome<O>[]> {
     const { rows } = await tx.query<StoredEntry<O>>(
       `SELECT first_row, last_row, outcome, record_id, errors FROM ${this.table}
-       WHERE import_id = ? AND last_row > ? AND outcome IN (${outcomes.map(() => '?').join(', ')}) ORDER BY first_row LIMIT ${limit}`,
+       WHERE import_id = ? AND last_row > ? AND outcome IN (${marks(outcomes)}) ORDER BY first_row LIMIT ${limit}`,
       [importId, afterRow, ...outcomes],
     );
     return expand(rows, afterRow + 1, limit);
@@ -241,7 +242,7 @@ export class ImportLedger extends RowLedger<Outcome> {
   async recordsAmong(target: ImportTarget, ids: number[], { sql, params }: SqlCondition): Promise<Set<number>> {
     if (ids.length === 0) return new Set();
     const rows = await this.database.query<{ id: number | string }>(
-      `SELECT id FROM ${target} WHERE id IN (${ids.map(() => '?').join(', ')}) AND ${sql}`,
+      `SELECT id FROM ${target} WHERE id IN (${marks(ids)}) AND ${sql}`,
       [...ids, ...params],
     );
     return new Set(rows.map(({ id }) => Number(id)));

@@ -4,6 +4,7 @@ import { Database } from '@muster/platform/database/database';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
 import { QueryResult, Tx } from '@muster/platform/database/transactions';
+import { marks } from '@muster/platform/database/sql';
 import { Conditions, readPage } from '@muster/platform/http/list-query';
 import { IMPORT_SORT_FIELDS, ListImportsQuery } from './imports.dto';
 import {
@@ -269,7 +270,7 @@ export class ImportsRepository {
   dropChunks(tx: Tx, importId: number): Promise<QueryResult<unknown>> {
     return tx.query(
       `UPDATE import_chunks SET status = 'done', leased_until = NULL
-       WHERE import_id = ? AND status = 'pending' AND kind NOT IN (${UNDO_KINDS.map(() => '?').join(', ')})`,
+       WHERE import_id = ? AND status = 'pending' AND kind NOT IN (${marks(UNDO_KINDS)})`,
       [importId, ...UNDO_KINDS],
     );
   }

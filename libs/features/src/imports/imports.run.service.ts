@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { FieldError } from '@muster/core/errors';
 import { Database } from '@muster/platform/database/database';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { marks } from '@muster/platform/database/sql';
 import { failPoint } from '@muster/platform/observability/fail-points';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
 import { StagedRow } from '@muster/platform/tabular/staged-table';
@@ -226,7 +227,7 @@ export class ImportsRunService {
           origin_import_id: number | null;
           origin_row: number | null;
         }>(
-          `SELECT id, email, phone, origin_import_id, origin_row FROM ${target.table} WHERE ${key} IN (${slice.map(() => '?').join(', ')})`,
+          `SELECT id, email, phone, origin_import_id, origin_row FROM ${target.table} WHERE ${key} IN (${marks(slice)})`,
           slice,
         );
         for (const { id, email, phone, origin_import_id, origin_row } of rows) {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
 import { Tx } from '@muster/platform/database/transactions';
+import { marks } from '@muster/platform/database/sql';
 import { ImportChange, ImportTarget } from './imports.entity';
 import { RowLedger } from './imports.ledger';
 import { RowRange } from './imports.ranges';
@@ -148,5 +149,3 @@ const toChange = (row: ChangeRow): ImportChange => ({
 function* slices<T>(values: readonly T[]): Generator<T[]> {
   for (let start = 0; start < values.length; start += IDS_AT_ONCE) yield values.slice(start, start + IDS_AT_ONCE);
 }
-
-const marks = (values: readonly unknown[]) => values.map(() => '?').join(', ');

@@ -49,7 +49,7 @@ export class LeadConversions implements ContactFollower {
     for (let start = 0; start < customerIds.length; start += IDS_AT_ONCE) {
       const ids = customerIds.slice(start, start + IDS_AT_ONCE);
       const { rows } = await tx.query<{ id: number }>(
-        `SELECT DISTINCT converted_to AS id FROM leads WHERE converted_to IN (${ids.map(() => '?').join(', ')})`,
+        `SELECT DISTINCT converted_to AS id FROM leads WHERE converted_to IN (${marks(ids)})`,
         ids,
       );
       for (const { id } of rows) found.add(Number(id));

@@ -102,7 +102,7 @@ export class RecordTable<R extends VersionedRecord> extends ReadTable<R> {
     for (let start = 0; start < sorted.length; start += IDS_AT_ONCE) {
       const some = sorted.slice(start, start + IDS_AT_ONCE);
       const { rows } = await tx.query<Row>(
-        `SELECT * FROM ${this.definition.name} WHERE id IN (${some.map(() => '?').join(', ')}) ORDER BY id${this.database.dialect.forUpdate}`,
+        `SELECT * FROM ${this.definition.name} WHERE id IN (${marks(some)}) ORDER BY id${this.database.dialect.forUpdate}`,
         some,
       );
       for (const row of rows) records.push(this.fromRow(row));
@@ -114,7 +114,7 @@ export class RecordTable<R extends VersionedRecord> extends ReadTable<R> {
   async removeAll(tx: Tx, records: readonly R[]): Promise<void> {
     for (let start = 0; start < records.length; start += IDS_AT_ONCE) {
       const ids = records.slice(start, start + IDS_AT_ONCE).map(({ id }) => id);
-      await tx.query(`DELETE FROM ${this.definition.name} WHERE id IN (${ids.map(() => '?').join(', ')})`, ids);
+      await tx.query(`DELETE FROM ${this.definition.name} WHERE id IN (${marks(ids)})`, ids);
     }
   }
 

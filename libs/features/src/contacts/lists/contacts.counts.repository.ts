@@ -256,7 +256,7 @@ export async function compactCounts(tx: Tx, database: Database, cells: number): 
     if (rows.length === 0) continue;
     const sum = rows.reduce((total, { n }) => total + Number(n), 0);
     await tx.query(
-      `DELETE FROM contact_counts WHERE id IN (${rows.map(() => '?').join(', ')})`,
+      `DELETE FROM contact_counts WHERE id IN (${marks(rows)})`,
       rows.map(({ id }) => id),
     );
     if (sum === 0) continue;

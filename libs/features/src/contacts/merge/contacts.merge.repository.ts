@@ -4,6 +4,7 @@ import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Database } from '@muster/platform/database/database';
 import { ReadTable } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
+import { marks } from '@muster/platform/database/sql';
 import { ContactMerge, contactMergeTable, StoredRecord } from './contacts.merge.entity';
 import { ContactNoun } from '../memberships/contacts.memberships.service';
 
@@ -44,7 +45,7 @@ export class MergesRepository {
     for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
       const some = ids.slice(start, start + IDS_AT_ONCE);
       const { rows } = await tx.query<{ id: number }>(
-        `SELECT ${side} AS id FROM contact_merges WHERE noun = ? AND ${side} IN (${some.map(() => '?').join(', ')}) AND undone_at IS NULL`,
+        `SELECT ${side} AS id FROM contact_merges WHERE noun = ? AND ${side} IN (${marks(some)}) AND undone_at IS NULL`,
         [noun, ...some],
       );
       for (const { id } of rows) found.add(Number(id));

@@ -12,6 +12,7 @@ import { DataSource, QueryRunner } from 'typeorm';
 import { Flavor, TableDefinition, toEntitySchema } from './columns';
 import { BulkText } from './bulk-text';
 import { BulkBuffer, BulkKey, Dialect, MigrationClass, BulkValue } from './dialect';
+import { marks } from '../sql';
 
 /** What every connection says first: one isolation level, no silent bending of values, UTC. */
 const SESSION = [
@@ -160,7 +161,7 @@ export class MysqlDialect implements Dialect {
   ): Promise<void> {
     const [, ...changed] = columns;
     const first = `SELECT ${columns.map((name) => `? AS ${name}`).join(', ')}`;
-    const other = ` UNION ALL SELECT ${columns.map(() => '?').join(', ')}`;
+    const other = ` UNION ALL SELECT ${marks(columns)}`;
     const assignments = changed.map((name) => `held.${name} = given.${name}`).join(', ');
     for (let start = 0; start < rows.length; start += UPDATE_ROWS_AT_ONCE) {
       const some = rows.slice(start, start + UPDATE_ROWS_AT_ONCE);
