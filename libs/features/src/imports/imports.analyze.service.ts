@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import { TARGET_FIELDS } from '@muster/core/contact/fields';
+import { FieldSet } from '@muster/core/contact/custom-fields';
 import { MappingSuggestion, suggestMapping } from '@muster/core/contact/header-match';
 import { FieldError, ProblemError } from '@muster/core/errors';
 import { type Config } from '@muster/platform/config/config';
@@ -21,14 +21,14 @@ import { TabularError } from '@muster/platform/tabular/tabular-error';
 import { stageWorkbook, type StagedWorkbook } from '@muster/platform/tabular/xlsx/stage-workbook';
 import { AuditService } from '../audit/audit.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
-import { customTargets, suggestCustomFields } from './imports.custom-fields';
+import { suggestCustomFields } from './imports.custom-fields';
 import { ImportMappingsService } from './import-mappings.service';
 import { checkContent } from './imports.content';
 import { Analysis, Import, ImportTarget } from './imports.entity';
 import { importStarted } from './imports.events';
 import { ImportsFinishService } from './imports.finish.service';
 import { noCounts } from './imports.ledger';
-import { missingTargets } from './imports.mapping';
+import { Mapping, mappingErrors, missingTargets, wholeMapping } from './imports.mapping';
 import { resolvesRows } from './imports.match';
 import { namesReader } from './imports.names';
 import { ImportNames } from './imports.names.service';
@@ -38,6 +38,11 @@ import { ImportUploadsRepository } from './imports.uploads.repository';
 
 /** How much of the file one chunk may hold on average, in bytes: a worker has a few chunks in memory. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
+/**
+ * How many rows one chunk holds at most where rows change records: those are locked until it ends, for others who would change them, too.
+ * More at a time is no faster (docs/benchmarks.md).
+ */
+const ORDERED_ROWS = 5_000;
 const READ_AT_ONCE = 1024 * 1024;
 
 type Staged = StagedCsv | StagedWorkbook;
@@ -76,11 +81,11 @@ export class ImportsAnalyzeService {
   /** Stages and profiles the file; starts the import when it may and the mapping is complete. @throws {ImportRefused} */
   async analyze(claim: ClaimedImport, work: Import, signal: AbortSignal): Promise<void> {
     const source = await this.files.copyOf(work.fileKey);
-    if (work.fileHash === null) await this.checkUpload(claim, work, source);
+    if (work.fileHash === null) await this.checkUpload(claim, work, source, signal);
     const parquet = await this.files.temporaryPath('.parquet');
     try {
       const staged = await this.stage(source, parquet, work, signal);
-      const { analysis, mapping } = await this.profile(parquet, staged, work);
+      const { analysis, mapping } = await this.profile(parquet, staged, work, signal);
       const stagedKey = `staged/${randomUUID()}.parquet`;
       await this.storage.moveIn(stagedKey, parquet);
       failPoint('import.staged');
@@ -106,9 +111,9 @@ export class ImportsAnalyzeService {
   }
 
   /** What could not be told before the file was here: its hash, and whether a workbook is one. @throws {ImportRefused} */
-  private async checkUpload(claim: ClaimedImport, work: Import, source: string): Promise<void> {
+  private async checkUpload(claim: ClaimedImport, work: Import, source: string, signal: AbortSignal): Promise<void> {
     const hash = createHash('sha256');
-    await pipeline(createReadStream(source, { highWaterMark: READ_AT_ONCE }), hash);
+    await pipeline(createReadStream(source, { highWaterMark: READ_AT_ONCE }), hash, { signal });
     const fileHash = hash.digest('hex');
     await this.transactions.run((tx) => this.repository.keepHash(tx, claim, fileHash));
     const announced = (await this.uploads.find(work.id))?.sha256;
@@ -141,8 +146,8 @@ export class ImportsAnalyzeService {
     }
   }
 
-  private async profile(parquet: string, staged: Staged, work: Import) {
-    const table = await StagedTable.open(parquet, staged.columns.length);
+  private async profile(parquet: string, staged: Staged, work: Import, signal: AbortSignal) {
+    const table = await StagedTable.open(parquet, staged.columns.length, { sharers: staged.sharers, signal });
     try {
       const profiles = await table.profile();
       const columns = staged.columns.map((name, index) => ({ name, ...profiles[index] }));
@@ -151,7 +156,7 @@ export class ImportsAnalyzeService {
         (await this.mappings.suggest(work, staged.columns, fields)) ??
         suggestCustomFields(fields, await this.known(work, columns, suggestMapping(work.target, columns)));
       const mapping = work.mapping
-        ? checkMapping(work.target, staged.columns, work.mapping, customTargets(fields))
+        ? checkMapping(work.target, staged.columns, work.mapping, fields)
         : Object.fromEntries(suggestions.map(({ column, target }) => [column, target]));
       const analysis: Analysis = {
         columns: columns.map(({ name, type, filled, empty, distinct, samples }, index) => ({
@@ -205,7 +210,8 @@ export class ImportsAnalyzeService {
   async plan(claim: ClaimedImport, work: Import): Promise<void> {
     const total = work.totalRows!;
     const fitting = Math.floor((CHUNK_BYTES * total) / Math.max(work.fileSize, 1));
-    const batchRows = Math.max(1, Math.min(this.config.imports.batchRows, fitting));
+    const most = resolvesRows(work.options) ? ORDERED_ROWS : Infinity;
+    const batchRows = Math.max(1, Math.min(this.config.imports.batchRows, fitting, most));
     const sharing = await this.sharingOf(work, batchRows);
     const chunks = planChunks(work.id, total, batchRows, sharing);
     await this.transactions.run(async (tx) => {
@@ -241,20 +247,8 @@ export class ImportsAnalyzeService {
 const emptyResult = () => ({ status: 'completed' as const, finishedAt: new Date() });
 
 /** Makes a client's mapping whole: every column of the file, each target that the noun has at most once. @throws {ImportRefused} */
-export function checkMapping(
-  target: ImportTarget,
-  columns: string[],
-  given: Record<string, string | null>,
-  customFields: readonly string[],
-): Record<string, string | null> {
-  const fields = new Set([...TARGET_FIELDS[target].map(({ key }) => key), ...customFields]);
-  const taken = new Set<string>();
-  for (const [column, field] of Object.entries(given)) {
-    if (!columns.includes(column)) throw new ImportRefused('mapping-invalid', `The file has no column "${column}".`);
-    if (field === null) continue;
-    if (!fields.has(field)) throw new ImportRefused('mapping-invalid', `There is no field "${field}" in ${target}.`);
-    if (taken.has(field)) throw new ImportRefused('mapping-invalid', `Two columns are mapped to "${field}".`);
-    taken.add(field);
-  }
-  return Object.fromEntries(columns.map((column) => [column, given[column] ?? null]));
+function checkMapping(target: ImportTarget, columns: string[], given: Mapping, fields: FieldSet): Mapping {
+  const [error] = mappingErrors(target, columns, given, fields);
+  if (error) throw new ImportRefused('mapping-invalid', `${error.field}: ${error.message}.`);
+  return wholeMapping(columns, given);
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { TabularError } from './tabular-error';
 import { CsvRow, isBlank, type FinishedRow } from './csv-row';
-import type { CanonicalWriter } from './canonical-writer';
+import type { RowSink } from './parquet/parquet-writer';
 
 /** What a parser must know of its text, and its limits. */
 export interface CsvParserOptions {
@@ -42,7 +42,7 @@ const IRREGULAR = -2;
  * A streaming CSV parser over UTF-8 bytes. Rows end with LF, CRLF or CR, also mixed; quotes follow RFC 4180; lines of
  * nothing but white space are no rows; a short row's missing cells are blank.
  *
- * A regular row is copied as it stands while it is scanned. Everything else (stray quotes, surplus cells, broken or NUL
+ * A regular row is only scanned for where its cells begin and end. Everything else (stray quotes, surplus cells, broken or NUL
  * bytes, long cells, rows that do not fit the window) is read again by `CsvRow`, cell by cell. The first row is the header:
  * `onHeader` gets its cells and gives the writer of the rows that follow.
  *
@@ -54,7 +54,9 @@ export class CsvParser {
   private start = 0;
   private end = 0;
   private readonly plainStops: Uint8Array;
-  private writer: CanonicalWriter | null = null;
+  private writer: RowSink | null = null;
+  /** Of each cell of the row that `regularRow` looks at the first byte and the one after the last. */
+  private bounds = new Int32Array(0);
   private readonly row: CsvRow;
   /** The row under work is read cell by cell. */
   private slow = false;
@@ -66,7 +68,7 @@ export class CsvParser {
 
   constructor(
     private readonly options: CsvParserOptions,
-    private readonly onHeader: (header: FinishedRow) => CanonicalWriter,
+    private readonly onHeader: (header: FinishedRow) => RowSink,
   ) {
     // One byte more holds a line end that stops every scan at the end of the window.
     this.window = Buffer.allocUnsafe((options.windowBytes ?? WINDOW_BYTES) + 1);
@@ -148,51 +150,48 @@ export class CsvParser {
   }
 
   /**
-   * Copies the row at `start` if it is regular and complete.
+   * Hands on the row at `start` if it is regular and complete.
    *
    * @returns where its line end is, or `INCOMPLETE`, or `IRREGULAR`
    */
-  private regularRow(writer: CanonicalWriter): number {
-    const { window, start, end, plainStops } = this;
+  private regularRow(writer: RowSink): number {
+    const { window, start, end, plainStops, bounds } = this;
     const { delimiter, maxCellBytes } = this.options;
-    const { columnCount } = writer;
-    const first = writer.begin(end - start + columnCount);
-    const { block } = writer;
-    let at = first;
+    const last = writer.columnCount * 2;
     let i = start;
-    let cells = 1;
+    let at = 0;
     let lines = 0;
+    let doubled = false;
     let byte: number;
     for (;;) {
       const cellStart = i;
       byte = window[i];
       if (byte === QUOTE) {
+        let escaped = false;
         for (;;) {
-          do {
-            block[at++] = byte;
-            byte = window[++i];
-          } while (QUOTED_STOPS[byte] === 0);
+          do byte = window[++i];
+          while (QUOTED_STOPS[byte] === 0);
           if (byte === QUOTE) {
-            block[at++] = QUOTE;
             byte = window[++i];
-            if (byte === QUOTE) continue;
-            break;
+            if (byte !== QUOTE) break;
+            doubled = escaped = true;
+            continue;
           }
           if (i >= end) return INCOMPLETE;
           if (byte === NUL) return IRREGULAR;
           if (byte === CR || window[i - 1] !== CR) lines++;
         }
+        bounds[at++] = cellStart + 1;
+        bounds[at++] = escaped ? 1 - i : i - 1;
       } else {
-        while (plainStops[byte] === 0) {
-          block[at++] = byte;
-          byte = window[++i];
-        }
+        while (plainStops[byte] === 0) byte = window[++i];
+        bounds[at++] = cellStart;
+        bounds[at++] = i;
       }
       if (i >= end) return INCOMPLETE;
       if (i - cellStart > maxCellBytes) return IRREGULAR;
       if (byte === delimiter) {
-        if (++cells > columnCount) return IRREGULAR;
-        block[at++] = byte;
+        if (at === last) return IRREGULAR;
         i++;
       } else if (byte === LF || byte === CR) {
         break;
@@ -201,13 +200,28 @@ export class CsvParser {
       }
     }
     this.linesInside = lines;
-    if (cells === 1 && isBlank(window, start, i)) return i;
+    if (at === 2 && isBlank(window, start, i)) return i;
     if (!this.options.validUtf8 && !isUtf8(window.subarray(start, i))) return IRREGULAR;
-    if (lines > 0) writer.multiline = true;
-    for (; cells < columnCount; cells++) block[at++] = delimiter;
-    writer.end(at);
+    if (doubled) this.joinQuotes(at);
+    bounds.fill(0, at);
+    writer.rowOf(window, bounds);
     if (writer.rows > this.options.maxRows) throw this.tooManyRows();
     return i;
+  }
+
+  /** Makes one of each two quotes in the cells whose end `bounds` has below zero, in place: the row is not looked at again. */
+  private joinQuotes(end: number): void {
+    const { window, bounds } = this;
+    for (let cell = 1; cell < end; cell += 2) {
+      if (bounds[cell] >= 0) continue;
+      let to = bounds[cell - 1];
+      for (let from = to; from < -bounds[cell]; from++) {
+        const byte = window[from];
+        window[to++] = byte;
+        if (byte === QUOTE) from++;
+      }
+      bounds[cell] = to;
+    }
   }
 
   private beginSlow(): void {
@@ -222,6 +236,7 @@ export class CsvParser {
     if (row === null) return;
     if (this.writer === null) {
       this.writer = this.onHeader(row);
+      this.bounds = new Int32Array(this.writer.columnCount * 2);
       return;
     }
     this.writer.row(row.cells, row.issue, row.detail);

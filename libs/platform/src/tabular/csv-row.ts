@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { cutText } from './header';
 import { TabularError } from './tabular-error';
-import type { RowIssue } from './canonical-writer';
+import type { RowIssue } from './parquet/parquet-writer';
 
 /** A row that was read cell by cell. The cells are valid UTF-8; `issue` is empty for a good row. */
 export interface FinishedRow {

@@ -24,7 +24,11 @@ const ENOUGH_EVIDENCE = 100_000;
  *
  * @param override what somebody said; believed, but a matching byte order mark is still found
  */
-export async function detectEncoding(path: string, override?: Encoding): Promise<DetectedEncoding> {
+export async function detectEncoding(
+  path: string,
+  override?: Encoding,
+  signal?: AbortSignal,
+): Promise<DetectedEncoding> {
   const file = await open(path, 'r');
   try {
     const buffer = Buffer.allocUnsafe(CHUNK);
@@ -39,6 +43,7 @@ export async function detectEncoding(path: string, override?: Encoding): Promise
     let position = 0;
     let carried = 0;
     while (length > 0) {
+      signal?.throwIfAborted();
       const end = carried + length;
       const cut = length < CHUNK - carried ? end : sequenceBorder(buffer, end);
       const bytes = buffer.subarray(0, cut);

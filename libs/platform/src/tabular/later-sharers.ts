@@ -86,9 +86,14 @@ export async function findLaterSharers(
       await connection.run('DROP TABLE IF EXISTS folded');
     }
   }
-  if (rows.length === 1) return rows[0];
+  return mergeRows(rows);
+}
+
+/** All rows that are in one of the lists, rising. */
+export function mergeRows(lists: readonly Uint32Array[]): Uint32Array {
+  if (lists.length === 1) return lists[0];
   const all = new Set<number>();
-  for (const found of rows) for (const row of found) all.add(row);
+  for (const rows of lists) for (const row of rows) all.add(row);
   return Uint32Array.from(all).sort();
 }
 

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { sqlText } from './duckdb';
+import { isOutOfMemory, sqlText } from './duckdb';
 import { cutText } from './header';
 
 /**
@@ -48,23 +48,38 @@ const BLANKS = sqlText(' \t\n\r\v\f\u0085\u00a0\u2002\u2003\u2009\u200b\u202f\u3
 const hasEdges = (name: string) => `(ord(${name}) NOT BETWEEN 33 AND 126 OR ord(${name}[-1]) NOT BETWEEN 33 AND 126)`;
 const trimmed = (name: string) => `CASE WHEN ${hasEdges(name)} THEN trim(${name}, ${BLANKS}) ELSE ${name} END`;
 
-/** The rows in which the first values are looked for, before all are. */
+/** The rows in which the first values are looked for, before more are. */
 const FIRST_ROWS = 20_480;
+/** How many different values are counted at a time. */
+const AT_ONCE = 250_000;
+/** Values that do not fit into the memory are counted in so many times as many parts, and these again, up to this many parts. */
+const FINER = 8;
+const MAX_PARTS = 4096;
 /** Values that come so often on average are taken once each. */
 const OFTEN = 4;
 
-/** Profiles a staged table, column by column, so that no more than one is in memory. */
+/**
+ * Profiles a staged table, column by column, so that no more than one is in memory.
+ *
+ * @param distinct for each column the number of its values if they are known to be different and none of them blank
+ */
 export async function profileColumns(
   connection: DuckDBConnection,
   source: string,
-  columnCount: number,
+  distinct: readonly (number | null)[],
   totalRows: number,
 ): Promise<ColumnProfile[]> {
   const profiles: ColumnProfile[] = [];
-  for (let column = 1; column <= columnCount; column++) {
-    profiles.push(await new ColumnReader(connection, source, `c${column}`).profile(totalRows));
+  for (const [column, known] of distinct.entries()) {
+    profiles.push(await new ColumnReader(connection, source, `c${column + 1}`).profile(totalRows, known));
   }
   return profiles;
+}
+
+interface Count {
+  filled: number;
+  distinct: number;
+  edges: boolean;
 }
 
 /** Few columns need trimming, and grouping values as they are stored is several times as fast. */
@@ -75,25 +90,57 @@ class ColumnReader {
     private readonly name: string,
   ) {}
 
-  async profile(totalRows: number): Promise<ColumnProfile> {
-    const stored = await this.count(this.name);
+  async profile(totalRows: number, known: number | null): Promise<ColumnProfile> {
+    const stored =
+      known === null ? await this.count(this.name, totalRows) : { filled: known, distinct: known, edges: true };
     const value = stored.edges ? trimmed(this.name) : this.name;
-    const { filled, distinct } = stored.edges ? await this.count(value) : stored;
+    const { filled, distinct } = stored.edges && known === null ? await this.count(value, totalRows) : stored;
     const values = await this.firstValues(value, distinct, totalRows);
     return {
       filled,
       empty: totalRows - filled,
       distinct,
       samples: values.slice(0, SAMPLES).map((sample) => cutText(sample, MAX_SAMPLE)),
-      type: await this.typeOf(value, values, distinct * OFTEN < filled),
+      type: await this.typeOf(value, values, distinct <= AT_ONCE && distinct * OFTEN < filled),
     };
   }
 
   /** How many values there are and how many different ones, and whether some need trimming. */
-  private async count(value: string): Promise<{ filled: number; distinct: number; edges: boolean }> {
+  private async count(value: string, totalRows: number): Promise<Count> {
+    let parts = totalRows > AT_ONCE ? Math.max(1, Math.ceil((await this.estimate(value)) / AT_ONCE)) : 1;
+    for (;;) {
+      try {
+        return await this.countInParts(value, parts);
+      } catch (error) {
+        // Not all that does not fit can be spilled.
+        if (!isOutOfMemory(error) || parts >= MAX_PARTS) throw error;
+        parts *= FINER;
+      }
+    }
+  }
+
+  /** About how many different values there are. */
+  private async estimate(value: string): Promise<number> {
+    const [[distinct]] = await this.rows(`SELECT approx_count_distinct(${value})::DOUBLE FROM ${this.source}`);
+    return distinct as number;
+  }
+
+  /** Each part has values of its own, so that fewer are in memory at a time. */
+  private async countInParts(value: string, parts: number): Promise<Count> {
+    const sum: Count = { filled: 0, distinct: 0, edges: false };
+    for (let part = 0; part < parts; part++) {
+      const where = parts === 1 ? 'true' : `hash(${value}) % ${parts} = ${part}`;
+      const { filled, distinct, edges } = await this.countWhere(value, where);
+      Object.assign(sum, { filled: sum.filled + filled, distinct: sum.distinct + distinct, edges: sum.edges || edges });
+    }
+    return sum;
+  }
+
+  private async countWhere(value: string, where: string): Promise<Count> {
     const [[filled, distinct, edges]] = (await this.rows(
       `SELECT coalesce(sum(times), 0)::DOUBLE, count(*)::DOUBLE, coalesce(bool_or(${hasEdges('value')}), false)
-       FROM (SELECT ${value} AS value, count(*) AS times FROM ${this.source} WHERE ${this.name} IS NOT NULL GROUP BY 1)
+       FROM (SELECT ${value} AS value, count(*) AS times FROM ${this.source}
+             WHERE ${this.name} IS NOT NULL AND ${where} GROUP BY 1)
        WHERE value <> ''`,
     )) as [number, number, boolean][];
     return { filled, distinct, edges };
@@ -103,15 +150,17 @@ class ColumnReader {
   private async firstValues(value: string, distinct: number, totalRows: number): Promise<string[]> {
     const wanted = Math.min(EXAMINED, distinct);
     if (wanted === 0) return [];
-    for (const lastRow of [FIRST_ROWS, totalRows]) {
+    for (let lastRow = FIRST_ROWS; ; lastRow *= FINER) {
+      // By their hashes, for the values may be long; of two that meet in one, a sample would be missing.
       const rows = (await this.rows(
-        `SELECT left(value, ${MAX_SAMPLE + 1}) FROM (SELECT ${value} AS value, min(_row) AS first
-           FROM ${this.source} WHERE ${this.name} IS NOT NULL AND _row <= ${lastRow} GROUP BY 1)
-         WHERE value <> '' ORDER BY first LIMIT ${wanted}`,
+        `SELECT start FROM (
+           SELECT any_value(left(value, ${MAX_SAMPLE + 1})) AS start, min(_row) AS first
+           FROM (SELECT ${value} AS value, _row FROM ${this.source} WHERE ${this.name} IS NOT NULL AND _row <= ${lastRow})
+           WHERE value <> '' GROUP BY hash(value))
+         ORDER BY first LIMIT ${wanted}`,
       )) as [string][];
-      if (rows.length === wanted || lastRow === totalRows) return rows.map(([first]) => first);
+      if (rows.length === wanted || lastRow >= totalRows) return rows.map(([start]) => start);
     }
-    return [];
   }
 
   /** @param repeated whether to test each value once rather than each cell */

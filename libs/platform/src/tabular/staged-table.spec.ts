@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { closeDuckDb } from './duckdb';
+import { closeDuckDb, configureDuckDb } from './duckdb';
 import type { SharingKey } from './later-sharers';
 import { StagedTable } from './staged-table';
 import { stageCsv } from './staging';
@@ -15,18 +15,26 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** Runs `work` on the staged form of a CSV text. */
+/**
+ * Runs `work` on the staged form of a CSV text: once as any process finds it, once as the one that staged it. Both must come to
+ * the same.
+ */
 async function withTable<T>(text: string, work: (table: StagedTable) => Promise<T>): Promise<T> {
   const source = join(directory, 'source.csv');
   const parquet = join(directory, 'staged.parquet');
   await writeFile(source, text);
-  const { columns } = await stageCsv(source, parquet);
-  const table = await StagedTable.open(parquet, columns.length);
-  try {
-    return await work(table);
-  } finally {
-    await table.close();
+  const { columns, sharers } = await stageCsv(source, parquet);
+  const results: T[] = [];
+  for (const known of [[], sharers]) {
+    const table = await StagedTable.open(parquet, columns.length, { sharers: known });
+    try {
+      results.push(await work(table));
+    } finally {
+      await table.close();
+    }
   }
+  expect(results[1]).toEqual(results[0]);
+  return results[0];
 }
 
 const lines = (count: number) =>
@@ -142,6 +150,21 @@ describe('StagedTable', () => {
     expect(note).toMatchObject({ filled: 0, empty: 70_000 });
   });
 
+  it('counts more different values than fit into the memory', async () => {
+    const rows = Array.from({ length: 300_000 }, (_, n) => `${n * 7_919} of a place with a long name, ${n % 1_000}`);
+    await closeDuckDb();
+    configureDuckDb({ memoryLimit: '20MB' });
+    try {
+      const [place] = await withTable(`place\n${rows.map((row) => `"${row}"`).join('\n')}\n`, (table) =>
+        table.profile(),
+      );
+      expect(place).toMatchObject({ filled: 300_000, distinct: 300_000, type: 'text' });
+    } finally {
+      await closeDuckDb();
+      configureDuckDb({ memoryLimit: '80MB' });
+    }
+  });
+
   it.each([
     ['integer', ['1', ' -20 ', '0', '+7']],
     ['text', ['1', '007']],
@@ -169,6 +192,37 @@ describe('StagedTable', () => {
     expect(await typeOf('7')).toBe('integer');
     expect(await typeOf('7.5')).toBe('decimal');
     expect(await typeOf('seven')).toBe('text');
+  });
+});
+
+describe('with a signal', () => {
+  const path = () => join(directory, 'aborted.parquet');
+  const abort = new AbortController();
+  let table: StagedTable;
+  beforeAll(async () => {
+    // Each value a long way around: a query of seconds.
+    const source = join(directory, 'source.csv');
+    const value = `Ann ${'ü<:'.repeat(60)} <mailto:`;
+    await writeFile(source, 'a\n' + Array.from({ length: 100_000 }, (_, i) => `${value}${i}@x.com>\n`).join(''));
+    await stageCsv(source, path());
+    table = await StagedTable.open(path(), 1, { signal: abort.signal });
+  });
+  afterAll(() => table.close());
+
+  it('stops a query that runs, and begins none after it', async () => {
+    const reason = new Error('enough');
+    const searching = table.laterSharers([{ columns: [0, 0, 0, 0], fold: 'text' }]);
+    const waiting = table.profile();
+    const other = await StagedTable.open(path(), 1);
+    const lesser = other.laterSharers([{ columns: [0], fold: 'text' }]);
+    abort.abort(reason);
+    // A quarter of the work, not stopped, takes longer.
+    const first = await Promise.race([lesser.then(() => 'done'), searching.catch((error: unknown) => error)]);
+    expect(first).toBe(reason);
+    await lesser;
+    await other.close();
+    await expect(waiting).rejects.toBe(reason);
+    await expect(table.readRows(1, 1, [0])).rejects.toBe(reason);
   });
 });
 

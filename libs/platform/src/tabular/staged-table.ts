@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { connectDuckDb, isOutOfMemory, sqlText } from './duckdb';
-import { findLaterSharers, type SharingKey } from './later-sharers';
+import type { ColumnSharers } from './early-sharers';
+import { findLaterSharers, mergeRows, type SharingKey } from './later-sharers';
 import { profileColumns, type ColumnProfile } from './profile';
 
 /** One row of a staged table. Blank cells are null. */
@@ -14,8 +15,17 @@ export interface StagedRow {
   cells: (string | null)[];
 }
 
+export interface StagedTableOptions {
+  /** For each column what was found while the table was staged, by whoever staged it. */
+  sharers?: readonly (ColumnSharers | null)[];
+  /** Stops what runs, and refuses what is asked for later: with its reason. */
+  signal?: AbortSignal;
+}
+
 /** Smaller ranges are somebody looking, not an import: nothing is read ahead for them. */
 const MIN_SEQUENTIAL_ROWS = 1000;
+/** In milliseconds. */
+const INTERRUPT_AGAIN = 20;
 /** Parts the cells in a column's text. A column with a cell that holds it is read in another way. */
 const SEPARATOR = '\x1f';
 
@@ -35,9 +45,10 @@ export class StagedTable {
     private readonly columnCount: number,
     /** The last rows of the file's row groups, rising. */
     private readonly groupEnds: Float64Array,
+    private readonly options: StagedTableOptions,
   ) {}
 
-  static async open(parquetPath: string, columnCount: number): Promise<StagedTable> {
+  static async open(parquetPath: string, columnCount: number, options: StagedTableOptions = {}): Promise<StagedTable> {
     const connection = await connectDuckDb();
     try {
       const file = sqlText(parquetPath);
@@ -46,7 +57,7 @@ export class StagedTable {
          FROM parquet_metadata(${file}) GROUP BY row_group_id ORDER BY row_group_id`,
       );
       const ends = Float64Array.from((await result.getRows()) as [number][], ([end]) => end);
-      return new StagedTable(connection, `read_parquet(${file})`, columnCount, ends);
+      return new StagedTable(connection, `read_parquet(${file})`, columnCount, ends, options);
     } catch (error) {
       connection.closeSync();
       throw error;
@@ -103,7 +114,15 @@ export class StagedTable {
 
   /** What the columns hold, one entry for each. */
   profile(): Promise<ColumnProfile[]> {
-    return this.inTurn(() => profileColumns(this.connection, this.source, this.columnCount, this.totalRows));
+    return this.inTurn(() => {
+      const { connection, source, columnCount, totalRows } = this;
+      // Values of which no two are alike are as many as they are.
+      const distinct = Array.from({ length: columnCount }, (_, column) => {
+        const sharers = this.options.sharers?.[column];
+        return sharers?.rows.length === 0 ? sharers.filled : null;
+      });
+      return profileColumns(connection, source, distinct, totalRows);
+    });
   }
 
   /**
@@ -111,17 +130,44 @@ export class StagedTable {
    * each other. Reports some rows too many, for the caller to look at closely, but misses none: see `SharingKey`.
    */
   laterSharers(keys: readonly SharingKey[]): Promise<Uint32Array> {
-    return this.inTurn(() => {
+    return this.inTurn(async () => {
       for (const { columns } of keys) this.names(columns);
-      return findLaterSharers(this.connection, this.source, keys);
+      const known: Uint32Array[] = [];
+      const unknown = keys.filter(({ columns, fold }) => {
+        const sharers = columns.length === 1 ? this.options.sharers?.[columns[0]] : null;
+        if (sharers?.fold !== fold) return true;
+        known.push(sharers.rows);
+        return false;
+      });
+      return mergeRows([...known, await findLaterSharers(this.connection, this.source, unknown)]);
     });
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.closed) return Promise.reject(new Error('The staged table is closed.'));
-    const result = this.queue.then(work);
+    const result = this.queue.then(() => this.untilAborted(work));
     this.queue = result.catch(() => undefined);
     return result;
+  }
+
+  private async untilAborted<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.options;
+    if (!signal) return work();
+    signal.throwIfAborted();
+    let again: NodeJS.Timeout | undefined;
+    const interrupt = () => {
+      this.connection.interrupt();
+      // A query that has not begun yet does not notice, and the work may be several.
+      again = setInterval(() => this.connection.interrupt(), INTERRUPT_AGAIN);
+    };
+    signal.addEventListener('abort', interrupt, { once: true });
+    try {
+      return await work();
+    } finally {
+      signal.removeEventListener('abort', interrupt);
+      clearInterval(again);
+      signal.throwIfAborted();
+    }
   }
 
   private names(columns: readonly number[]): string[] {

@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { CanonicalWriter } from './canonical-writer';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { CsvParser } from './csv-parser';
 import type { FinishedRow } from './csv-row';
 import { DIALECT_SAMPLE_BYTES, detectDialect, type Delimiter } from './dialect';
+import type { ColumnSharers } from './early-sharers';
 import { detectEncoding, type Encoding } from './encoding';
 import { nameColumns, type TableWarning } from './header';
-import { loadParquet } from './parquet-loader';
+import { ParquetWriter } from './parquet/parquet-writer';
+import { checkStaged } from './staged-check';
 import { createTranscoder } from './transcoder';
 
 export interface StageCsvOptions {
@@ -21,8 +20,6 @@ export interface StageCsvOptions {
   maxColumns?: number;
   /** 1 MiB by default. */
   maxCellBytes?: number;
-  /** Where intermediate files of about the source's size go; by default beside the Parquet file. */
-  tempDir?: string;
   /** Bytes that are read at once. */
   chunkBytes?: number;
   signal?: AbortSignal;
@@ -38,6 +35,8 @@ export interface StagedCsv {
   totalRows: number;
   /** Rows that carry an issue. */
   issueRows: number;
+  /** For each column what was found out meanwhile, for {@link StagedTable.open}. */
+  sharers: (ColumnSharers | null)[];
 }
 
 const CHUNK_BYTES = 256 * 1024;
@@ -54,37 +53,35 @@ export async function stageCsv(
   parquetPath: string,
   options: StageCsvOptions = {},
 ): Promise<StagedCsv> {
-  const { signal } = options;
-  const detected = await detectEncoding(sourcePath, options.encoding);
-  const directory = join(options.tempDir ?? dirname(parquetPath), `.staging-${randomUUID()}`);
+  const detected = await detectEncoding(sourcePath, options.encoding, options.signal);
   const source = await open(sourcePath, 'r');
   try {
-    await mkdir(directory);
-    const { writer, ...staged } = await writeCanonical(source, directory, detected, options);
-    await loadParquet(writer, parquetPath, signal);
+    const staged = await writeRows(source, parquetPath, detected, options);
+    await checkStaged(parquetPath, staged);
     return staged;
+  } catch (error) {
+    await rm(parquetPath, { force: true });
+    throw error;
   } finally {
     await source.close();
-    await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function writeCanonical(
+async function writeRows(
   source: FileHandle,
-  directory: string,
+  parquetPath: string,
   { encoding, bom, valid }: { encoding: Encoding; bom: number; valid: boolean },
   options: StageCsvOptions,
-): Promise<StagedCsv & { writer: CanonicalWriter }> {
+): Promise<StagedCsv> {
   const { size } = await source.stat();
   const transcoder = createTranscoder(encoding);
-  const chunk = Buffer.allocUnsafe(options.chunkBytes ?? CHUNK_BYTES);
 
   const sampled = await source.read(Buffer.allocUnsafe(DIALECT_SAMPLE_BYTES), 0, DIALECT_SAMPLE_BYTES, bom);
   const raw = sampled.buffer.subarray(0, sampled.bytesRead);
   const sample = createTranscoder(encoding)?.push(raw) ?? raw;
   const { delimiter, hintLength } = detectDialect(sample, bom + sampled.bytesRead >= size, options.delimiter);
 
-  let writer: CanonicalWriter | undefined;
+  let writer: ParquetWriter | undefined;
   let columns: string[] = [];
   const warnings: TableWarning[] = [];
   const parser = new CsvParser(
@@ -102,7 +99,7 @@ async function writeCanonical(
       const named = nameColumns(header.cells.map((cell) => Buffer.from(cell).toString('utf8')));
       columns = named.columns;
       warnings.push(...named.warnings);
-      writer = new CanonicalWriter(directory, delimiter.charCodeAt(0), columns.length);
+      writer = new ParquetWriter(parquetPath, columns.length);
       return writer;
     },
   );
@@ -110,24 +107,29 @@ async function writeCanonical(
   // The hint line is ASCII: it has as many characters in the file as in the sample.
   const unit = encoding.startsWith('utf-16') ? 2 : 1;
   let position = bom + hintLength * unit;
+  let [chunk, ahead] = [0, 1].map(() => Buffer.allocUnsafe(options.chunkBytes ?? CHUNK_BYTES));
+  let reading = source.read(chunk, 0, chunk.length, position);
   try {
     while (true) {
-      const { bytesRead } = await source.read(chunk, 0, chunk.length, position);
+      const { bytesRead } = await reading;
       if (bytesRead === 0) break;
-      options.signal?.throwIfAborted();
       position += bytesRead;
+      reading = source.read(ahead, 0, ahead.length, position);
+      reading.catch(() => undefined); // it is waited for later
+      options.signal?.throwIfAborted();
       const bytes = chunk.subarray(0, bytesRead);
       parser.push(transcoder?.push(bytes) ?? bytes);
       await writer?.flush();
       options.onProgress?.(position, size);
+      [chunk, ahead] = [ahead, chunk];
     }
     if (transcoder) parser.push(transcoder.finish());
     parser.finish();
     await writer?.finish();
   } finally {
-    await writer?.close();
+    await Promise.allSettled([reading, writer?.close()]);
   }
   if (writer === undefined) throw new Error('The parser ended without a header.');
   const { rows, issueRows } = writer;
-  return { encoding, delimiter, columns, warnings, totalRows: rows, issueRows, writer };
+  return { encoding, delimiter, columns, warnings, totalRows: rows, issueRows, sharers: writer.takeSharers() };
 }

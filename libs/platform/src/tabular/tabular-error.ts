@@ -5,7 +5,6 @@ export type TabularErrorCode =
   | 'header-too-long'
   | 'too-many-columns'
   | 'too-many-rows'
-  | 'rows-too-large'
   | 'file-encrypted'
   | 'file-macro'
   | 'file-malformed'

@@ -1,6 +1,6 @@
-import { CanonicalWriter, type RowIssue } from '../canonical-writer';
 import { cutAt, KEPT_BYTES, MAX_ROW_BYTES } from '../csv-row';
 import { cutText, nameColumns, type TableWarning } from '../header';
+import { ParquetWriter, type RowIssue } from '../parquet/parquet-writer';
 import { TabularError } from '../tabular-error';
 import { malformed } from './archive';
 import { columnLetters } from './cell-ref';
@@ -16,7 +16,6 @@ export interface RowLimits {
   maxTextBytes: number;
 }
 
-const COMMA = 0x2c;
 const MAX_HEADER_BYTES = 256 * 1024;
 const MAX_DETAIL = 200;
 const FLUSH_BYTES = 4 << 20;
@@ -30,14 +29,14 @@ const EMPTY = new Uint8Array(0);
  * cell whose shared text does not exist.
  */
 export class RowWriter {
-  writer: CanonicalWriter | null = null;
+  writer: ParquetWriter | null = null;
   columns: string[] = [];
   warnings: TableWarning[] = [];
   private textBytes = 0;
   private unflushed = 0;
 
   constructor(
-    private readonly directory: string,
+    private readonly parquetPath: string,
     private readonly strings: SharedStrings,
     private readonly limits: RowLimits,
   ) {}
@@ -96,10 +95,10 @@ export class RowWriter {
     const named = nameColumns(Array.from(cells, (cell) => cell ?? ''));
     this.columns = named.columns;
     this.warnings = named.warnings;
-    this.writer = new CanonicalWriter(this.directory, COMMA, named.columns.length);
+    this.writer = new ParquetWriter(this.parquetPath, named.columns.length);
   }
 
-  private writeTo(writer: CanonicalWriter, number: number, columns: readonly number[], texts: Uint8Array[]): void {
+  private writeTo(writer: ParquetWriter, number: number, columns: readonly number[], texts: Uint8Array[]): void {
     const { maxRows, maxCellBytes } = this.limits;
     const cells = new Array<Uint8Array>(writer.columnCount).fill(EMPTY);
     const problems = new Map<RowIssue, string>();

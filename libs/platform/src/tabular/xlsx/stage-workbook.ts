@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { ColumnSharers } from '../early-sharers';
 import type { TableWarning } from '../header';
-import { loadParquet } from '../parquet-loader';
+import { checkStaged } from '../staged-check';
 import { TabularError } from '../tabular-error';
 import type { ArchiveLimits } from './archive';
 import { columnLetters } from './cell-ref';
@@ -40,6 +41,8 @@ export interface StagedWorkbook {
   totalRows: number;
   /** Rows that carry an issue. */
   issueRows: number;
+  /** For each column what was found out meanwhile, for {@link StagedTable.open}. */
+  sharers: (ColumnSharers | null)[];
 }
 
 /**
@@ -59,12 +62,17 @@ export async function stageWorkbook(
     const sheet = workbook.pick(options.sheet);
     await mkdir(directory);
     if (workbook.sharedStringsPart !== null) await strings.fill(workbook.archive, workbook.sharedStringsPart);
-    const { writer, columns, warnings } = await writeRows(workbook, sheet, strings, directory, options);
+    const { writer, columns, warnings } = await writeRows(workbook, sheet, strings, parquetPath, options);
     if (writer === null)
       throw new TabularError('import-empty', `The sheet "${sheet.name}" holds no header and no rows.`);
-    await loadParquet(writer, parquetPath, options.signal);
+    const { rows: totalRows, issueRows } = writer;
+    await checkStaged(parquetPath, { totalRows, issueRows });
     const sheets = workbook.sheets.map(({ name }) => name);
-    return { sheet: sheet.name, sheets, columns, warnings, totalRows: writer.rows, issueRows: writer.issueRows };
+    const sharers = writer.takeSharers();
+    return { sheet: sheet.name, sheets, columns, warnings, totalRows, issueRows, sharers };
+  } catch (error) {
+    await rm(parquetPath, { force: true });
+    throw error;
   } finally {
     await strings.close();
     await workbook.close();
@@ -76,14 +84,14 @@ async function writeRows(
   workbook: Workbook,
   sheet: Sheet,
   strings: SharedStrings,
-  directory: string,
+  parquetPath: string,
   options: StageWorkbookOptions,
 ): Promise<RowWriter> {
   const { archive } = workbook;
   const { maxUnpackedBytes, maxRatio, freeBytes } = archive.limits;
   const merged = await findMergedAreas(archive, sheet.part, options.signal);
   const reader = new SheetReader(await workbook.formats(), workbook.date1904, merged);
-  const rows = new RowWriter(directory, strings, {
+  const rows = new RowWriter(parquetPath, strings, {
     maxRows: options.maxRows ?? 5_000_000,
     maxColumns: options.maxColumns ?? 500,
     maxCellBytes: options.maxCellBytes ?? 1 << 20,
