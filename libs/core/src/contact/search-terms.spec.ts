@@ -1,4 +1,4 @@
-import { matchesWords, partsOfWord, Searchable, searchTerms, searchWords } from './search-terms';
+import { mayMatch, matchesWords, partsOfWord, Searchable, searchTerms, searchWords } from './search-terms';
 
 const record = (values: Partial<Searchable>): Searchable => ({ texts: [], email: null, phone: null, ...values });
 const finds = (text: string, values: Partial<Searchable>): boolean => {
@@ -113,6 +113,24 @@ describe('a search', () => {
     expect(searchWords(' -- ()+ @ . ~ \u{1F642} ')).toEqual([]);
     expect(searchWords('b c d e f g h i j k l')).toHaveLength(8);
     expect(searchWords('an anna ANNA anna')).toEqual([['anna']]);
+  });
+
+  it.each([
+    {
+      texts: ['Łukasz O’Neill-Straße', 'ΣΊΣΥΦΟΣ St.Gallen', '𝔄da ﬁx İlk'],
+      email: "o'x.y+z7@mail.exämple.com",
+      phone: '+39021234567',
+    },
+    { texts: [null, 'Ünï'], email: 'grüße.ada@x-y.example.com', phone: '+12015550123' },
+    { texts: ['Ada'], email: null, phone: null },
+  ])('knows without the terms of %p that nothing is missing, for all that begins one', (values) => {
+    for (const term of searchTerms(values)) {
+      for (let length = 1; length <= term.length; length++) {
+        const word = [term.slice(0, length)];
+        if (word[0] !== '~') expect({ word, may: mayMatch(values, [partsOfWord(word)]) }).toEqual({ word, may: true });
+      }
+    }
+    expect(mayMatch(values, [['ada', 'o'], ['quibble']])).toBe(false);
   });
 
   it('knows what a record in plain ASCII has in it, when it has the word', () => {

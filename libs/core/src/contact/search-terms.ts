@@ -154,6 +154,12 @@ export function searchWords(text: string): SearchWord[] {
 export const matchesWords = (terms: readonly string[], words: readonly SearchWord[]): boolean =>
   words.every((word) => word.some((prefix) => terms.some((term) => term.startsWith(prefix))));
 
+/** Whether a record may have all words: holds for all that have them, and costs less than their terms. @param parts see {@link partsOfWord} */
+export function mayMatch({ texts, email, phone }: Searchable, parts: readonly (readonly string[])[]): boolean {
+  const text = [...texts, email, phone].map((each) => (each ? bare(fold(each)) : '')).join('|');
+  return parts.every((any) => any.some((part) => text.includes(part)));
+}
+
 /** Whether a text that has the word has this in it (both in small letters, without apostrophes), provided it is ASCII. */
 export const partsOfWord = (word: SearchWord): string[] =>
   word.map((prefix) => (prefix.startsWith(TAIL) ? reversed(prefix.slice(TAIL.length)) : prefix));

@@ -4,12 +4,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError, validationFailed } from '@muster/core/errors';
 import { type Principal } from '@muster/core/principal';
 import { Allow, Caller, Limited, Public } from '@muster/platform/http/access';
+import { PageQuery } from '@muster/platform/http/list-query.dto';
 import { RecordIdPipe } from '@muster/platform/http/record-id.pipe';
 import { SessionCookies } from './auth.cookies';
 import { LoginBody, LogoutBody, PasswordBody, RefreshBody, RegisterBody } from './auth.dto';
 import { SessionPage, SignedIn, UserView } from './auth.dto';
 import { AuthService, SignIn } from './auth.service';
-import { PageQuery, userView } from './users.dto';
+import { userView } from './users.dto';
 import { UsersService } from './users.service';
 
 @ApiTags('auth')

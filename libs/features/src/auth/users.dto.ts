@@ -11,25 +11,6 @@ import { PASSWORD_MIN } from './auth.passwords';
 /** The property may be left out, but not be null. */
 const MayBeLeftOut = () => ValidateIf((_body, value) => value !== undefined);
 
-/** Which page of a list. */
-export class PageQuery {
-  /** From 1. */
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1_000_000)
-  @IsOptional()
-  page: number = 1;
-
-  /** Entries on a page. */
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(100)
-  @IsOptional()
-  limit: number = 20;
-}
-
 /** The property behind each name that lists of users and teams are sorted by. */
 export const PEOPLE_SORT_FIELDS = { createdAt: 'createdAt', name: 'name' } as const;
 export const PEOPLE_SORTS = ['-createdAt', 'createdAt', 'name', '-name'] as const;

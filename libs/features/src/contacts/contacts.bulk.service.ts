@@ -1,14 +1,22 @@
 import { isDeepStrictEqual } from 'node:util';
-import { RecordTable } from '@muster/platform/database/record-table';
+import { RecordChange, RecordTable } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { Actor } from '../audit/audit.service';
 import { LoadedFields } from '../custom-fields/custom-fields.service';
+import { changesOf } from './contacts.changed';
 import { ContactBody, ContactKind, ContactRecord } from './contacts.kind';
 import { fittingValues } from './merge/contacts.merge';
 import { MergesRepository } from './merge/contacts.merge.repository';
 import { ContactTools } from './contacts.tools.service';
 
 type Values = Record<string, unknown>;
+
+/** What a locked record gets back. */
+interface Given<R> {
+  current: R;
+  /** By field; one of the custom fields or of the metadata alone as `customFields.<key>`, null where it had none. */
+  values: Values;
+}
 
 /**
  * Writes of many records of one noun that the program makes, each a part of a transaction. What follows records follows here too; scope,
@@ -40,39 +48,57 @@ export class ContactBulk<R extends ContactRecord> {
       noun,
       records.map(({ id }) => id),
     );
-    await this.tools.followers.removed(tx, by, noun, records);
+    await this.tools.followers.changed(
+      tx,
+      by,
+      noun,
+      records.map((before) => ({ before, after: null })),
+    );
   }
 
   /**
-   * Gives a locked record values that it had. Those of a custom field that is gone or changed since are left out.
-   * @param values by field; one of the custom fields or of the metadata alone as `customFields.<key>`, null where it had none
-   * @param set loaded before the record was locked
-   * @returns the record as it is now; null when another record holds its e-mail or phone, and nothing is written
+   * Gives locked records values that they had. Those of a custom field that is gone or changed since are left out.
+   * @param given each of another record, in the order in which e-mails and phones go back
+   * @param set loaded before the records were locked
+   * @returns the records as they are now, by id; null where another record holds the e-mail or phone, and nothing is written
    */
-  async putBack(tx: Tx, by: Actor, current: R, values: Values, set: LoadedFields): Promise<R | null> {
-    const next = this.withValues(current, values, set);
-    const changed = (Object.keys(next) as (keyof R & string)[]).filter(
-      (field) => !isDeepStrictEqual(next[field], current[field]),
-    );
-    if (changed.length === 0) return current;
-    Object.assign(next, { updatedAt: new Date(), version: current.version + 1 });
-    const stored = Object.fromEntries(
-      [...changed, 'updatedAt', 'version'].map((field) => [field, next[field as keyof R]]),
-    );
-    try {
-      await this.records.update(tx, current.id, stored as Partial<R>);
-    } catch (error) {
-      // The store refuses the statement alone, not the transaction.
-      if (this.records.database.dialect.isDuplicate(error)) return null;
-      throw error;
+  async putBack(tx: Tx, by: Actor, given: readonly Given<R>[], set: LoadedFields): Promise<Map<number, R | null>> {
+    const now = new Map<number, R | null>();
+    const changes: RecordChange<R>[] = [];
+    for (const { current, values } of given) {
+      const next = this.withValues(current, values, set);
+      now.set(current.id, next);
+      if (next !== current) changes.push({ before: current, after: next });
     }
-    if (changed.includes('customFields')) {
-      await this.tools.customFields.mirror(tx, set, [{ recordId: current.id, values: next.customFields }]);
+    const claims = ({ before, after }: RecordChange<R>) => before.email !== after.email || before.phone !== after.phone;
+    const written = changes.filter((change) => !claims(change));
+    await this.records.updateAll(tx, written);
+    // The store refuses the statement alone, not the transaction, where a value is taken: such records go one by one.
+    for (const change of changes.filter(claims)) {
+      if (await this.tryUpdate(tx, change)) written.push(change);
+      else now.set(change.after.id, null);
     }
-    await this.tools.followers.changed(tx, by, { noun: this.kind.noun, before: current, after: next });
-    return next;
+    const mirrored = written.filter(({ before, after }) => !isDeepStrictEqual(before.customFields, after.customFields));
+    await this.tools.customFields.mirror(
+      tx,
+      set,
+      mirrored.map(({ after: { id, customFields } }) => ({ recordId: id, values: customFields })),
+    );
+    await this.tools.followers.changed(tx, by, this.kind.noun, written);
+    return now;
   }
 
+  private async tryUpdate(tx: Tx, { before, after }: RecordChange<R>): Promise<boolean> {
+    try {
+      await this.records.update(tx, after.id, changesOf(before, after));
+      return true;
+    } catch (error) {
+      if (this.records.database.dialect.isDuplicate(error)) return false;
+      throw error;
+    }
+  }
+
+  /** The same object where nothing is different. */
   private withValues(current: R, values: Values, set: LoadedFields): R {
     const next = { ...current } as Values;
     for (const [field, value] of Object.entries(values)) {
@@ -84,7 +110,8 @@ export class ContactBulk<R extends ContactRecord> {
     }
     const unfit = fittingValues(set, next.customFields as Values).left.filter((key) => !(key in current.customFields));
     next.customFields = without(next.customFields as Values, ...unfit);
-    return next as R;
+    if (isDeepStrictEqual(next, current)) return current;
+    return Object.assign(next, { updatedAt: new Date(), version: current.version + 1 }) as unknown as R;
   }
 
   /** Which of these records became part of others. */

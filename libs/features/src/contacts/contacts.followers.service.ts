@@ -10,7 +10,6 @@ export interface FollowedRecord {
 
 /** A record is made (`before` is null), changed, or deleted (`after` is null). */
 export interface ContactChange {
-  noun: ContactNoun;
   before: FollowedRecord | null;
   after: FollowedRecord | null;
 }
@@ -19,10 +18,8 @@ export interface ContactChange {
 export interface ContactFollower {
   /** A merge keeps under this name what it moved: it stays as it is. */
   readonly name: string;
-  /** Does what follows from a change of a record, which is written already. */
-  changed?(tx: Tx, by: Actor, change: ContactChange): Promise<void>;
-  /** Does what {@link changed} does, for many records that are deleted at once; for who can do it faster than one by one. */
-  removed?(tx: Tx, by: Actor, noun: ContactNoun, records: readonly FollowedRecord[]): Promise<void>;
+  /** Does what follows from changes of records, each of another one; they are written already. */
+  changed?(tx: Tx, by: Actor, noun: ContactNoun, changes: readonly ContactChange[]): Promise<void>;
   /**
    * What belongs to one record becomes another's, because the first is about to be deleted.
    * @returns what {@link giveBack} needs, as JSON; null when nothing was moved
@@ -51,16 +48,8 @@ export class ContactFollowers {
     this.followers.push(follower);
   }
 
-  async changed(tx: Tx, by: Actor, change: ContactChange): Promise<void> {
-    for (const follower of this.followers) await follower.changed?.(tx, by, change);
-  }
-
-  /** Does what follows from the deletion of many records. */
-  async removed(tx: Tx, by: Actor, noun: ContactNoun, records: readonly FollowedRecord[]): Promise<void> {
-    for (const follower of this.followers) {
-      if (follower.removed) await follower.removed(tx, by, noun, records);
-      else for (const before of records) await follower.changed?.(tx, by, { noun, before, after: null });
-    }
+  async changed(tx: Tx, by: Actor, noun: ContactNoun, changes: readonly ContactChange[]): Promise<void> {
+    for (const follower of this.followers) await follower.changed?.(tx, by, noun, changes);
   }
 
   /** Gives what belongs to one record to another. @returns by follower, what {@link giveBack} needs */
@@ -80,6 +69,10 @@ export class ContactFollowers {
   }
 }
 
+/** The ids of the records that were deleted. */
+export const deletedIn = (changes: readonly ContactChange[]): number[] =>
+  changes.flatMap(({ before, after }) => (before && !after ? [before.id] : []));
+
 /** The groups that one record left, with who put it there, and those of them that the other joined. */
 interface MovedGroups {
   left: StoredMembership[];
@@ -92,16 +85,8 @@ class GroupFollower implements ContactFollower {
 
   constructor(private readonly memberships: Memberships) {}
 
-  async changed(tx: Tx, _by: Actor, { noun, before, after }: ContactChange): Promise<void> {
-    if (before && !after) await this.memberships.removeAll(tx, noun, [before.id]);
-  }
-
-  removed(tx: Tx, _by: Actor, noun: ContactNoun, records: readonly FollowedRecord[]): Promise<void> {
-    return this.memberships.removeAll(
-      tx,
-      noun,
-      records.map(({ id }) => id),
-    );
+  async changed(tx: Tx, _by: Actor, noun: ContactNoun, changes: readonly ContactChange[]): Promise<void> {
+    await this.memberships.removeAll(tx, noun, deletedIn(changes));
   }
 
   async hand(tx: Tx, _by: Actor, from: ContactRef, to: ContactRef): Promise<MovedGroups | null> {

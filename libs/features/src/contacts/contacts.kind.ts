@@ -78,7 +78,13 @@ export interface ContactRepository<R extends ContactRecord, Q> {
   readonly records: RecordTable<R>;
   /** The conditions of a list, for a query on the noun's table alone. @param more beside those that the query names */
   where(visible: SqlCondition, query: Q, more?: readonly SqlCondition[]): Promise<SqlCondition>;
-  list(visible: SqlCondition, query: Q, more?: readonly FilterCondition[]): Promise<Page<R>>;
+  /** @param beside is told which records the page's are among, where these are few and known before it is read */
+  list(
+    visible: SqlCondition,
+    query: Q,
+    more?: readonly FilterCondition[],
+    beside?: (ids: readonly number[]) => void,
+  ): Promise<Page<R>>;
 }
 
 /** What a caller may do with the records of a noun. */

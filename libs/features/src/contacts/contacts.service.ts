@@ -59,10 +59,16 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
   async list(principal: Principal, query: Q, filters: CustomFilters = NO_FILTERS): Promise<Page<Grouped<R>>> {
     const visible = this.kind.visible(principal, this.permissions.read);
     const more = await this.conditions(principal, query, filters);
+    // Asked for beside the records, so that they wait for the store once; what goes wrong is said when it is waited for.
+    let known: Promise<Map<number, number[]>> | undefined;
+    const beside = (ids: readonly number[]) => {
+      known = this.groupsOfAll(principal, ids);
+      known.catch(() => undefined);
+    };
     const { data, meta } =
       (await this.sortedByField(query, () => this.repository.where(visible, query, more))) ??
-      (await this.repository.list(visible, query, more));
-    return { data: await this.grouped(principal, data), meta };
+      (await this.repository.list(visible, query, more, beside));
+    return { data: await this.grouped(principal, data, known), meta };
   }
 
   private async sortedByField(query: Q, where: () => Promise<SqlCondition>): Promise<Page<R> | null> {
@@ -95,12 +101,23 @@ export abstract class ContactsService<R extends ContactRecord, B extends Contact
     return this.figures.make(principal, query, filters, where);
   }
 
-  /** Records with those of their groups that the caller may see. */
-  async grouped(principal: Principal, records: readonly R[]): Promise<Grouped<R>[]> {
+  /** Records with those of their groups that the caller may see. @param known the groups, if they are asked for already */
+  async grouped(
+    principal: Principal,
+    records: readonly R[],
+    known?: Promise<Map<number, number[]>>,
+  ): Promise<Grouped<R>[]> {
     if (records.length === 0) return [];
-    const ids = records.map(({ id }) => id);
-    const groups = await this.tools.memberships.groupsOf(this.kind.noun, ids, undefined, groupsSeen(principal));
+    const groups = await (known ??
+      this.groupsOfAll(
+        principal,
+        records.map(({ id }) => id),
+      ));
     return records.map((record) => ({ ...record, groups: groups.get(record.id)! }));
+  }
+
+  private groupsOfAll(principal: Principal, ids: readonly number[]): Promise<Map<number, number[]>> {
+    return this.tools.memberships.groupsOf(this.kind.noun, ids, undefined, groupsSeen(principal));
   }
 
   private groupsOf(principal: Principal, id: number): Promise<number[]> {

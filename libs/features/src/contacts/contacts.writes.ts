@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { checkCustomFields, CustomInput } from '@muster/core/contact/custom-fields';
 import { CheckContext } from '@muster/core/contact/row';
 import {
@@ -15,6 +14,7 @@ import { RecordTable } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
 import { LoadedFields } from '../custom-fields/custom-fields.service';
+import { changedFields, changesOf } from './contacts.changed';
 import { takenValues, WantedValues } from './contacts.holders';
 import {
   ContactBody,
@@ -151,7 +151,7 @@ export class ContactWrites<R extends ContactRecord, B extends ContactBody> {
     const { noun, events } = this.kind;
     await this.claiming(tx, principal, created, () => this.records.insert(tx, created));
     await this.tools.customFields.mirror(tx, set, [{ recordId: id, values }], true);
-    await this.tools.followers.changed(tx, principal, { noun, before: null, after: created });
+    await this.tools.followers.changed(tx, principal, noun, [{ before: null, after: created }]);
     await this.note(tx, principal, 'created', null, created);
     await this.tools.outbox.add(tx, events.created, { id, actorId: principal.userId });
     await this.sayAssigned(tx, principal, id, null, body.assignee ?? null);
@@ -178,9 +178,7 @@ export class ContactWrites<R extends ContactRecord, B extends ContactBody> {
     if (!current) throw notFound();
     requireMatch(ifMatch, current.version);
     const next = this.changed(current, body, set);
-    const changed = (Object.keys(next) as (keyof R & string)[]).filter(
-      (field) => !isDeepStrictEqual(next[field], current[field]),
-    );
+    const changed = changedFields(current, next);
     if (changed.length === 0) return current;
     const clears = changed.includes('doNotContact') && !next.doNotContact;
     if (clears && !holds(principal, this.permissions.delete)) {
@@ -191,17 +189,15 @@ export class ContactWrites<R extends ContactRecord, B extends ContactBody> {
       this.requireReassign(principal, current);
     }
     Object.assign(next, { updatedAt: new Date(), version: current.version + 1 });
-    const stored = Object.fromEntries(
-      [...changed, 'updatedAt', 'version'].map((field) => [field, next[field as keyof R]]),
-    );
+    const stored = changesOf(current, next);
     const { id } = current;
     const { noun, events } = this.kind;
-    const { email, phone } = stored as Pick<R, 'email' | 'phone'>;
-    await this.claiming(tx, principal, { id, email, phone }, () => this.records.update(tx, id, stored as Partial<R>));
+    const { email, phone } = stored;
+    await this.claiming(tx, principal, { id, email, phone }, () => this.records.update(tx, id, stored));
     if (set && changed.includes('customFields')) {
       await this.tools.customFields.mirror(tx, set, [{ recordId: id, values: next.customFields }]);
     }
-    await this.tools.followers.changed(tx, principal, { noun, before: current, after: next });
+    await this.tools.followers.changed(tx, principal, noun, [{ before: current, after: next }]);
     await this.note(tx, principal, clears ? 'do-not-contact-cleared' : 'updated', current, next);
     await this.tools.outbox.add(tx, events.updated, { id, actorId: principal.userId, fields: changed });
     await this.sayAssigned(tx, principal, id, this.assigneeOf(current) ?? null, this.assigneeOf(next) ?? null);
@@ -236,7 +232,7 @@ export class ContactWrites<R extends ContactRecord, B extends ContactBody> {
     const { noun, events } = this.kind;
     await this.records.remove(tx, id);
     await this.tools.customFields.unmirror(tx, noun, [id]);
-    await this.tools.followers.changed(tx, principal, { noun, before: current, after: null });
+    await this.tools.followers.changed(tx, principal, noun, [{ before: current, after: null }]);
     await this.note(tx, principal, 'deleted', current, null);
     await this.tools.outbox.add(tx, events.deleted, { id, actorId: principal.userId });
   }

@@ -31,7 +31,7 @@ export class CustomFieldsRepository {
 
   /** The committed revision. */
   async revision(noun: ContactTarget): Promise<number> {
-    const rows = await this.database.query<{ revision: number | string }>(
+    const rows = await this.database.select<{ revision: number | string }>(
       'SELECT revision FROM custom_field_sets WHERE noun = ?',
       [noun],
     );

@@ -6,6 +6,7 @@ import { CustomValue, exactDate } from '@muster/core/contact/custom-fields-value
 import { ContactTarget } from '@muster/core/contact/fields';
 import { conflict, invalid, ProblemError } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
+import { padded } from '@muster/platform/database/gathered';
 import { ReadTable, SqlCondition } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { CustomFilters } from '@muster/platform/http/custom-filters';
@@ -133,7 +134,7 @@ export class CustomFieldsService {
       [...filters].map(([name, values]) => {
         const end = ENDS.exec(name);
         const field = filterableField(loaded, end ? end[1] : name.slice('cf.'.length), name);
-        return this.index.condition(field.id, end ? rangeOf(field, name, end[2], values) : anyOf(field, name, values));
+        return this.index.condition(field, end ? rangeOf(field, name, end[2], values) : anyOf(field, name, values));
       }),
     );
   }
@@ -221,7 +222,7 @@ function refused(parameter: string, code: string, message: string): ProblemError
 }
 
 function anyOf(field: CompiledField, name: string, values: readonly string[]): SqlCondition {
-  const keys = [...new Set(values.map((value) => filterKey(field, name, value)))];
+  const keys = padded([...new Set(values.map((value) => filterKey(field, name, value)))]);
   return { sql: `sort_key IN (${marks(keys)})`, params: keys };
 }
 

@@ -10,6 +10,7 @@ import { RecordIds } from '@muster/platform/database/record-ids';
 import { Tx } from '@muster/platform/database/transactions';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { AuditService } from '../audit/audit.service';
+import { changedFields, changesOf } from '../contacts/contacts.changed';
 import { ContactFollowers } from '../contacts/contacts.followers.service';
 import { mergeRecords, takenValues, WantedValues } from '../contacts/merge/contacts.merge.service';
 import { CustomFieldsService, LoadedFields } from '../custom-fields/custom-fields.service';
@@ -110,7 +111,7 @@ export class CustomersConversionService {
     };
     await this.repository.records.insert(tx, customer);
     await this.customFields.mirror(tx, set, [{ recordId: id, values }], true);
-    await this.followers.changed(tx, principal, { noun: 'customers', before: null, after: customer });
+    await this.followers.changed(tx, principal, 'customers', [{ before: null, after: customer }]);
     await this.audit.record(tx, principal, {
       action: 'customer.created',
       subjectId: id,
@@ -132,18 +133,13 @@ export class CustomersConversionService {
     const source = { ...blank(current.id, seed, principal), customFields: fitting(set, seed.customFields) };
     const { merged } = mergeRecords(current, source, {}, customerMerging, set);
     merged.metadata = withLeftFields(merged.metadata, seed.customFields, merged.customFields);
-    const changed = (Object.keys(merged) as (keyof Customer)[]).filter(
-      (field) => !isDeepStrictEqual(merged[field], current[field]),
-    );
+    const changed = changedFields(current, merged);
     if (changed.length === 0) return current;
     const next = { ...merged, updatedAt: new Date(), version: current.version + 1 };
     const { id } = current;
-    const changes = Object.fromEntries(
-      [...changed, 'updatedAt', 'version'].map((field) => [field, next[field as 'id']]),
-    );
-    await this.repository.records.update(tx, id, changes);
+    await this.repository.records.update(tx, id, changesOf(current, next));
     await this.customFields.mirror(tx, set, [{ recordId: id, values: next.customFields }]);
-    await this.followers.changed(tx, principal, { noun: 'customers', before: current, after: next });
+    await this.followers.changed(tx, principal, 'customers', [{ before: current, after: next }]);
     await this.audit.record(tx, principal, {
       action: 'customer.updated',
       subjectId: id,

@@ -22,8 +22,13 @@ export class CustomersRepository {
     return this.records.where(visible, named(query), more);
   }
 
-  list(visible: ScopeCondition, query: ListCustomersQuery, more?: readonly FilterCondition[]): Promise<Page<Customer>> {
-    return this.records.list(visible, named(query), more);
+  list(
+    visible: ScopeCondition,
+    query: ListCustomersQuery,
+    more?: readonly FilterCondition[],
+    beside?: (ids: readonly number[]) => void,
+  ): Promise<Page<Customer>> {
+    return this.records.list(visible, named(query), more, beside);
   }
 }
 

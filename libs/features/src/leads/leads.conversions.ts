@@ -4,12 +4,7 @@ import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { Tx } from '@muster/platform/database/transactions';
 import { marks } from '@muster/platform/database/sql';
 import { Actor, AuditService } from '../audit/audit.service';
-import {
-  ContactChange,
-  ContactFollower,
-  ContactFollowers,
-  FollowedRecord,
-} from '../contacts/contacts.followers.service';
+import { ContactChange, ContactFollower, ContactFollowers, deletedIn } from '../contacts/contacts.followers.service';
 import { ContactRef, ContactNoun } from '../contacts/memberships/contacts.memberships.service';
 
 const IDS_AT_ONCE = 500;
@@ -30,15 +25,9 @@ export class LeadConversions implements ContactFollower {
     followers.register(this);
   }
 
-  async changed(tx: Tx, by: Actor, { noun, before, after }: ContactChange): Promise<void> {
-    if (noun === 'customers' && before && !after)
-      await this.point(tx, by, await this.of(tx, before.id), before.id, null);
-  }
-
-  async removed(tx: Tx, by: Actor, noun: ContactNoun, records: readonly FollowedRecord[]): Promise<void> {
+  async changed(tx: Tx, by: Actor, noun: ContactNoun, changes: readonly ContactChange[]): Promise<void> {
     if (noun !== 'customers') return;
-    const ids = records.map(({ id }) => id);
-    for (const customerId of await this.madeOfLeads(tx, ids)) {
+    for (const customerId of await this.madeOfLeads(tx, deletedIn(changes))) {
       await this.point(tx, by, await this.of(tx, customerId), customerId, null);
     }
   }

@@ -16,13 +16,21 @@ const COLUMNS =
     ',',
   );
 
-/** What a lead is found by: by its number, from 1; they were made in that order, two at a time. */
+/**
+ * Where in time a lead was made, by its number, from 1: two at a time, each hundred in an order of its own, and some far from their
+ * neighbours.
+ */
+const timeOf = (n: number) => (n % 1_000 === 7 ? LEADS - n : n - (n % 100) + ((n * 37) % 100)) >> 1;
+/** What a lead is found by. */
 const isMaria = (n: number) => n % 3 === 0;
 const isGarcia = (n: number) => n % 5 < 2;
 /** All of them at the end of the list: they are not near. */
 const isOld = (n: number) => n <= 2_500;
 const isGold = (n: number) => n % 4 === 1;
 const isMember = (n: number) => n % 3 === 1;
+const kindsOf = (n: number) => (n % 4 < 2 ? ['A', 'B'] : n % 4 === 2 ? ['B'] : []);
+
+const valuesOf = (n: number) => ({ ...(isGold(n) ? { tier: 'Gold' } : {}), kinds: kindsOf(n) });
 
 describe('lists of what many leads have', () => {
   let services: TestServices;
@@ -39,6 +47,9 @@ describe('lists of what many leads have', () => {
     await services.get(CustomFieldDefinitionsService).create(admin, 'leads', {
       ...{ key: 'tier', label: 'Tier', type: 'list', options: ['Gold', 'Iron'], filterable: true },
     });
+    await services.get(CustomFieldDefinitionsService).create(admin, 'leads', {
+      ...{ key: 'kinds', label: 'Kinds', type: 'multi-list', options: ['A', 'B'], filterable: true },
+    });
     const { database, transactions } = services;
     await transactions.run(async (tx) => {
       await tx.query(
@@ -51,14 +62,14 @@ describe('lists of what many leads have', () => {
       const numbers = Array.from({ length: LEADS }, (_, index) => index + 1);
       for (const n of numbers) {
         const name = `${isMaria(n) ? 'María' : 'Ben'} ${isGarcia(n) ? 'García' : 'Roux'}${isOld(n) ? ' Senior' : ''}`;
-        const time = new Date(Date.UTC(2026, 0, 1) + (n >> 1) * 1_000).toISOString().replace('T', ' ').slice(0, 23);
-        const fields = isGold(n) ? '{"tier":"Gold"}' : '{}';
+        const time = new Date(Date.UTC(2026, 0, 1) + timeOf(n) * 1_000).toISOString().replace('T', ' ').slice(0, 23);
+        const fields = JSON.stringify(valuesOf(n));
         buffer.add([n, name, `n${n}@x.test`, 'new', 'web', '[]', fields, '{}', 0, admin.userId, time, time, 1]);
       }
       await database.dialect.bulkInsert(tx.runner, 'leads', COLUMNS, buffer);
       await queueForSearch(tx, database, 'leads', [{ firstId: 1, lastId: LEADS }]);
       const set = await services.get(CustomFieldsService).load(tx, 'leads');
-      const values = numbers.map((recordId) => ({ recordId, values: isGold(recordId) ? { tier: 'Gold' } : {} }));
+      const values = numbers.map((recordId) => ({ recordId, values: valuesOf(recordId) }));
       await services.get(CustomFieldsService).mirror(tx, set, values, true);
       await services.get(Memberships).add(tx, groupId, 'leads', numbers.filter(isMember), admin.userId);
     });
@@ -67,13 +78,15 @@ describe('lists of what many leads have', () => {
   }, 60_000);
   afterAll(() => services.close());
 
-  const LISTS: [string, () => ListLeadsQuery, Record<string, string>, (n: number) => boolean][] = [
+  const LISTS: [string, () => ListLeadsQuery, Record<string, string | string[]>, (n: number) => boolean][] = [
     ['a word', () => ({ q: 'maria' }), {}, isMaria],
     ['a word that only old ones have', () => ({ q: 'senior' }), {}, isOld],
     ['two words', () => ({ q: 'garcia maria' }), {}, (n) => isGarcia(n) && isMaria(n)],
     ['two words that few have together', () => ({ q: 'senior mar' }), {}, (n) => isOld(n) && isMaria(n)],
     ['a word and a status', () => ({ q: 'maria', status: 'new' }), {}, isMaria],
     ['a custom field', () => ({}), { 'cf.tier': 'gold' }, isGold],
+    ['either of two options', () => ({}), { 'cf.kinds': ['a', 'b'] }, (n) => kindsOf(n).length > 0],
+    ['an option of several', () => ({}), { 'cf.kinds': 'b' }, (n) => kindsOf(n).includes('B')],
     ['no value of a custom field, and a source', () => ({ source: 'web' }), { 'cf.tier': '' }, (n) => !isGold(n)],
     ['a group', () => ({ groupId }), {}, isMember],
     ['a group and a custom field', () => ({ groupId }), { 'cf.tier': 'gold' }, (n) => isMember(n) && isGold(n)],
@@ -82,7 +95,9 @@ describe('lists of what many leads have', () => {
 
   describe.each(LISTS)('filtered by %s', (_, query, fields, holds) => {
     it.each(['-createdAt', 'createdAt', 'name'])('has all of them, once and in order, by %s', async (sort) => {
-      const numbers = Array.from({ length: LEADS }, (__, index) => index + 1).filter(holds);
+      const numbers = Array.from({ length: LEADS }, (__, index) => index + 1)
+        .filter(holds)
+        .sort((a, b) => timeOf(a) - timeOf(b) || a - b);
       if (sort === '-createdAt') numbers.reverse();
       const filters = readCustomFilters(fields);
       for (const who of [admin, manager]) {

@@ -22,8 +22,13 @@ export class LeadsRepository {
     return this.records.where(visible, named(query), more);
   }
 
-  list(visible: ScopeCondition, query: ListLeadsQuery, more?: readonly FilterCondition[]): Promise<Page<Lead>> {
-    return this.records.list(visible, named(query), more);
+  list(
+    visible: ScopeCondition,
+    query: ListLeadsQuery,
+    more?: readonly FilterCondition[],
+    beside?: (ids: readonly number[]) => void,
+  ): Promise<Page<Lead>> {
+    return this.records.list(visible, named(query), more, beside);
   }
 }
 

@@ -3,6 +3,7 @@ import { formatTime } from '@muster/platform/database/dialect/dialect';
 import { VersionedRecord } from '@muster/platform/database/record-table';
 import { openTestDatabase, TestDatabase } from '@muster/testing/database';
 import { indexSome, queueForSearch, RARE, SearchedTable } from '../contacts/search/contacts.search.service';
+import { SearchIndex } from '../contacts/search/contacts.search.repository';
 import { leadTable } from './leads.entity';
 
 const ALL = { sql: '1 = 1', params: [] };
@@ -172,6 +173,21 @@ describe('the search of contact records', () => {
     }
     while (await advance(7));
     expect({ seed, terms: await stored() }).toEqual({ seed, terms: await expected() });
+  });
+
+  it('reads the records of several words at one moment, and none of a word that too many have', async () => {
+    const rossi = [await add({ name: 'Maria Rossi' }), await add({ name: 'Mario Rossi', company: 'Mariani' })];
+    const other = await add({ name: 'Marius', phone: '+12015550123' });
+    const index = new SearchIndex(store.database, 'leads');
+    const having = async (most: number) => {
+      const lists = await index.havingEach([['mari'], ['ros'], ['quibble'], ['0123', '2015', '~3210']], most);
+      return lists.map((ids) => ids && [...new Set(ids)].sort((a, b) => a - b));
+    };
+    expect(await having(4)).toEqual([[...rossi, other], rossi, [], [other]]);
+    expect(await having(3)).toEqual([null, rossi, [], [other]]);
+    expect(await having(1)).toEqual([null, null, [], null]);
+    const { backlog, having: few } = await index.glance([['mari'], ['ros'], ['quibble'], ['0123', '~3210']], 3);
+    expect([backlog, few]).toEqual([[], [null, rossi, [], [other]]]);
   });
 
   it('finds what nearly all have, alone and with other words', async () => {

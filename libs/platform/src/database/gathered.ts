@@ -102,7 +102,7 @@ const partsOf = <T>(all: T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, part) => all.slice(part * size, (part + 1) * size));
 
 /** The last one again, up to a power of two: each length makes a text of its own. */
-function padded<T>(all: T[]): T[] {
+export function padded<T>(all: readonly T[]): T[] {
   const result = [...all];
   while ((result.length & (result.length - 1)) !== 0) result.push(all[all.length - 1]);
   return result;

@@ -1,5 +1,5 @@
 import { Column, columnName, TableDefinition } from './dialect/columns';
-import { formatTime, parseTime } from './dialect/dialect';
+import { BulkValue, formatTime, parseTime } from './dialect/dialect';
 import { Database } from './database';
 import { Gathered, SqlCondition } from './gathered';
 import { Tx } from './transactions';
@@ -11,6 +11,18 @@ export type { SqlCondition };
 export interface VersionedRecord {
   id: number;
   version: number;
+}
+
+/** A record before and after a write. */
+export interface RecordChange<R> {
+  before: R;
+  after: R;
+}
+
+interface RecordColumn {
+  property: string;
+  column: string;
+  kind: Column['kind'];
 }
 
 type Row = Record<string, unknown>;
@@ -36,7 +48,7 @@ function encode(kind: Column['kind'], value: unknown): unknown {
 
 /** Plain SQL reads of a table whose key is `id`, not mapped by an ORM. */
 export class ReadTable<R extends { id: number }> {
-  protected readonly columns: { property: string; column: string; kind: Column['kind'] }[];
+  protected readonly columns: RecordColumn[];
   private readonly lookUps: Gathered<Row & { id: unknown }>;
 
   constructor(
@@ -93,6 +105,22 @@ export class RecordTable<R extends VersionedRecord> extends ReadTable<R> {
     const assignments = changed.map(({ column }) => `${column} = ?`).join(', ');
     const values = changed.map(({ property, kind }) => encode(kind, changes[property as keyof R]));
     await tx.query(`UPDATE ${this.definition.name} SET ${assignments} WHERE id = ?`, [...values, id]);
+  }
+
+  /**
+   * Writes records that are locked in this transaction, many at a time: what is different.
+   * @throws when a unique value is taken; then the transaction must be given up
+   */
+  async updateAll(tx: Tx, changes: readonly RecordChange<R>[]): Promise<void> {
+    const value = (record: R, { property, kind }: RecordColumn) =>
+      encode(kind, record[property as keyof R]) as BulkValue;
+    const changed = this.columns.filter((column) =>
+      changes.some(({ before, after }) => value(before, column) !== value(after, column)),
+    );
+    if (changed.length === 0) return;
+    const rows = changes.map(({ after }) => [after.id, ...changed.map((column) => value(after, column))]);
+    const names = ['id', ...changed.map(({ column }) => column)];
+    await this.database.dialect.bulkUpdate(tx.runner, this.definition.name, names, rows);
   }
 
   /** Reads records in order to change them, by rising id: until the transaction ends, nobody else does. Absent ones are left out. */

@@ -12,6 +12,25 @@ export const IsInstant = () =>
     },
   });
 
+/** Which page of a list that has no cursor, or one of its own. */
+export class PageQuery {
+  /** From 1. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  @IsOptional()
+  page: number = 1;
+
+  /** Entries on a page. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  @IsOptional()
+  limit: number = 20;
+}
+
 /** What every list may be asked for. */
 export class ListQueryDto {
   /** Page number, from 1. For deep pages follow `nextCursor`. */

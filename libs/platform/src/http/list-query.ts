@@ -3,6 +3,7 @@ import { invalid } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
 import { columnName } from '../database/dialect/columns';
 import { formatTime, parseTime } from '../database/dialect/dialect';
+import { padded } from '../database/gathered';
 import { ReadTable, SqlCondition } from '../database/record-table';
 import { marks } from '../database/sql';
 import { parseInstant } from './instant';
@@ -94,7 +95,7 @@ export function readCursor(cursor: string, sort: string, isTime: boolean): Posit
   ]);
 }
 
-const both = (one: SqlCondition, other: SqlCondition): SqlCondition => ({
+export const both = (one: SqlCondition, other: SqlCondition): SqlCondition => ({
   sql: `${one.sql} AND ${other.sql}`,
   params: [...one.params, ...other.params],
 });
@@ -128,7 +129,8 @@ export interface PageWays {
 
 /** A condition that many records fulfil: the next of them are found by looking at each in the order of the list. */
 export interface Sought {
-  sieve: Sieve;
+  /** Null where the condition alone finds them sooner. */
+  sieve: Sieve | null;
   /** The condition itself, for when they are not near. */
   condition(): Promise<SqlCondition>;
   /** Tells it from others. */
@@ -169,40 +171,57 @@ export async function readPage<R extends { id: number }>(
   const rangesOf = (conditions: SqlCondition[]) =>
     at ? conditions.flatMap((each) => behind(at, column, descending).map((range) => both(each, range))) : conditions;
   const open = (parts ?? [scope]).map((part) => both(part, where));
-  const ids = sought ? await sift(database, rangesOf(open), order, offset + limit + 1, sought.sieve) : null;
+  const ids = sought?.sieve ? await sift(database, rangesOf(open), order, offset + limit + 1, sought.sieve) : null;
   /** Those of the list, with what is searched for. */
   const whole = async () => {
     const searched = await sought?.condition();
     return searched ? open.map((each) => both(each, searched)) : open;
   };
-  const ranges = ids ? [{ sql: `id IN (${marks(ids)})`, params: ids }] : rangesOf(await whole());
   // Skips over ids, and reads whole rows only of the page.
   const skip = (from: string, take: number, over: number) =>
     `SELECT id, ${column} FROM ${from} ORDER BY ${column} ${direction}, id ${direction} LIMIT ${take} OFFSET ${over}`;
-  const each = ranges.map(
-    ({ sql }, index) => `SELECT * FROM (${skip(`${table} WHERE ${sql}`, offset + limit + 1, 0)}) range${index}`,
-  );
-  const found =
-    ranges.length === 1
-      ? skip(`${table} WHERE ${ranges[0].sql}`, limit + 1, offset)
-      : skip(`(${each.join(' UNION ALL ')}) ranges`, limit + 1, offset);
-  const rows = await database.query<Record<string, unknown>>(
-    `SELECT whole.* FROM ${table} whole JOIN (${found}) page ON page.id = whole.id
-     ORDER BY whole.${column} ${direction}, whole.id ${direction}`,
-    ranges.flatMap(({ params }) => params),
-  );
+  const readRanges = (ranges: SqlCondition[]) => {
+    const each = ranges.map(
+      ({ sql }, index) => `SELECT * FROM (${skip(`${table} WHERE ${sql}`, offset + limit + 1, 0)}) range${index}`,
+    );
+    const found =
+      ranges.length === 1
+        ? skip(`${table} WHERE ${ranges[0].sql}`, limit + 1, offset)
+        : skip(`(${each.join(' UNION ALL ')}) ranges`, limit + 1, offset);
+    return database.query<Record<string, unknown>>(
+      `SELECT whole.* FROM ${table} whole JOIN (${found}) page ON page.id = whole.id
+       ORDER BY whole.${column} ${direction}, whole.id ${direction}`,
+      ranges.flatMap(({ params }) => params),
+    );
+  };
+  const rows = await (ids ? readWhole(records, ids.slice(offset), order) : readRanges(rangesOf(await whole())));
   const data = rows.slice(0, limit).map((row) => records.fromRow(row));
   const number = at ? at[3] : page;
-  const wholeSeen = !at && rows.length <= limit && (rows.length > 0 || offset === 0);
+  // Of those that were picked one may be gone meanwhile; there is more of the list all the same.
+  const isCut = ids !== null || rows.length > limit;
+  const wholeSeen = !at && !isCut && (rows.length > 0 || offset === 0);
   const total = wholeSeen
     ? offset + rows.length
     : (carried ?? (await known) ?? (await countAll(records, await whole())));
   const last = data.at(-1);
-  const more = rows.length > limit && last;
+  const more = isCut && last;
   const value = last?.[property as keyof R];
   const position = value instanceof Date ? formatTime(value) : String(value);
   const nextCursor = more ? writeCursor([sort, position, last.id, number + 1, total, list]) : null;
   return { data, meta: { page: number, limit, total, nextCursor } };
+}
+
+/** Records by their ids, in the order of a list. */
+function readWhole<R extends { id: number }>(
+  { database, definition }: ReadTable<R>,
+  ids: number[],
+  { column, direction }: { column: string; direction: 'ASC' | 'DESC' },
+): Promise<Record<string, unknown>[]> {
+  const asked = padded(ids);
+  return database.select(
+    `SELECT * FROM ${definition.name} WHERE id IN (${marks(asked)}) ORDER BY ${column} ${direction}, id ${direction}`,
+    asked,
+  );
 }
 
 /** How many records fulfil one of some conditions, no two of which hold for the same record. */

@@ -24,6 +24,12 @@ interface KeyedRecord {
   metadata?: Record<string, unknown>;
 }
 
+/** A record before and after a change; null where it is made or deleted. */
+interface ChangedRecord {
+  before: { id: number } | null;
+  after: { id: number } | null;
+}
+
 export type Key = [kind: number, keyHash: number];
 type Row = {
   id: number;
@@ -65,28 +71,19 @@ function hashOf(text: string): number {
 export class DuplicateKeys {
   constructor(private readonly database: Database) {}
 
-  /** Brings a record's keys from what they were to what they are. */
-  async change(tx: Tx, noun: ContactNoun, id: number, before: object | null, after: object | null): Promise<void> {
-    const [old, now] = [before ? storedKeys(before) : [], after ? storedKeys(after) : []];
-    const gone = old.filter((key) => !now.some((other) => isSame(key, other)));
-    const come = now.filter((key) => !old.some((other) => isSame(key, other)));
-    // What comes may be there already, from a change that went past us.
-    const cleared = before ? [...gone, ...come] : gone;
-    for (const [kind, keyHash] of cleared) {
-      const sql = 'DELETE FROM duplicate_keys WHERE noun = ? AND kind = ? AND key_hash = ? AND record_id = ?';
-      await tx.query(sql, [noun, kind, keyHash, id]);
+  /** Brings the keys of records from what they were to what they are. What comes may be there already, from a worker that was faster. */
+  async change(tx: Tx, noun: ContactNoun, changes: readonly ChangedRecord[]): Promise<void> {
+    const { dialect } = this.database;
+    const gone: (string | number)[][] = [];
+    const come = dialect.bulkBuffer();
+    for (const { before, after } of changes) {
+      const { id } = (after ?? before)!;
+      const [old, now] = [before ? storedKeys(before) : [], after ? storedKeys(after) : []];
+      for (const key of old) if (!now.some((other) => isSame(key, other))) gone.push([noun, ...key, id]);
+      for (const key of now) if (!old.some((other) => isSame(key, other))) come.add([noun, ...key, id]);
     }
-    if (come.length === 0) return;
-    await tx.query(
-      `INSERT INTO duplicate_keys (${COLUMNS.join(', ')}) VALUES ${come.map(() => '(?, ?, ?, ?)').join(', ')}`,
-      come.flatMap(([kind, keyHash]) => [noun, kind, keyHash, id]),
-    );
-  }
-
-  /** Takes away the keys of records that are deleted. */
-  removeAll(tx: Tx, noun: ContactNoun, records: readonly { id: number }[]): Promise<void> {
-    const rows = records.flatMap((record) => storedKeys(record).map(([kind, hash]) => [noun, kind, hash, record.id]));
-    return this.database.dialect.bulkDelete(tx.runner, 'duplicate_keys', COLUMNS, rows);
+    await dialect.bulkDelete(tx.runner, 'duplicate_keys', COLUMNS, gone);
+    await dialect.bulkInsert(tx.runner, 'duplicate_keys', COLUMNS, come);
   }
 
   /** Writes the keys of a range of records, which must be held until the transaction ends; those that are there stay. */

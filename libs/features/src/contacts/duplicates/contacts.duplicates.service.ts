@@ -9,7 +9,7 @@ import { Actor } from '../../audit/audit.service';
 import { DuplicatesMeta, DuplicatesQuery } from './contacts.duplicates.dto';
 import { visibleGroups, VisibleGroups } from './contacts.duplicates.groups';
 import { DuplicateGroup, DuplicateKeys, isSame, reasonOf, storedKeys } from './contacts.duplicates.repository';
-import { ContactChange, ContactFollower, ContactFollowers, FollowedRecord } from '../contacts.followers.service';
+import { ContactChange, ContactFollower, ContactFollowers } from '../contacts.followers.service';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
 import { marks } from '@muster/platform/database/sql';
 
@@ -43,12 +43,8 @@ export class ContactDuplicates implements ContactFollower {
     followers.register(this);
   }
 
-  async changed(tx: Tx, _by: Actor, { noun, before, after }: ContactChange): Promise<void> {
-    await this.keys.change(tx, noun, (after ?? before)!.id, before, after);
-  }
-
-  removed(tx: Tx, _by: Actor, noun: ContactNoun, records: readonly FollowedRecord[]): Promise<void> {
-    return this.keys.removeAll(tx, noun, records);
+  changed(tx: Tx, _by: Actor, noun: ContactNoun, changes: readonly ContactChange[]): Promise<void> {
+    return this.keys.change(tx, noun, changes);
   }
 
   /**

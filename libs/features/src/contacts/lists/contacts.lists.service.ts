@@ -1,14 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Page } from '@muster/core/page';
 import { Database } from '@muster/platform/database/database';
 import { TableDefinition } from '@muster/platform/database/dialect/columns';
-import { SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
+import { RecordChange, SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { readIndexedPage } from '@muster/platform/http/indexed-page';
 import { Conditions, FilterCondition, KnownTotal, readPage, Sought } from '@muster/platform/http/list-query';
 import { RecordListQueryDto } from '@muster/platform/http/list-query.dto';
 import { EVERYTHING, isEverything, ScopeCondition, undivided } from '@muster/platform/http/list-scope';
+import { MOST_NAMED, readNamedPage } from '@muster/platform/http/named-page';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
-import { Search, SearchedTable } from '../search/contacts.search.service';
+import { named, Search, SearchedTable } from '../search/contacts.search.service';
 import { assigneeColumn, Cell, ContactCounts, facetName, FACETS } from './contacts.counts.repository';
 import { ListKeeper } from './contacts.lists.keeper';
 import { TagIndex } from './contacts.tags.repository';
@@ -74,6 +76,18 @@ export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {
     await this.keeper.follow(tx, before);
   }
 
+  override async updateAll(tx: Tx, changes: readonly RecordChange<R>[]): Promise<void> {
+    const moved = changes.filter(({ before, after }) =>
+      LISTED.some((property) => !isDeepStrictEqual(before[property as keyof R], after[property as keyof R])),
+    );
+    const held = await this.keeper.held(
+      tx,
+      moved.map(({ after }) => after.id),
+    );
+    await super.updateAll(tx, changes);
+    await this.keeper.follow(tx, held);
+  }
+
   override async remove(tx: Tx, id: number): Promise<void> {
     const before = await this.keeper.held(tx, [id]);
     await super.remove(tx, id);
@@ -97,12 +111,21 @@ export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {
     return this.filters(query, more).also(visible).also(search).also(holding(query.tag)).all;
   }
 
-  /** @param more conditions beside those that the query names @throws 422 `cursor-invalid` */
-  async list(visible: ScopeCondition, query: ContactListQuery, more: readonly SqlCondition[] = []): Promise<Page<R>> {
+  /**
+   * @param more conditions beside those that the query names
+   * @param beside is told which records the page's are among, where these are few and known before it is read
+   * @throws 422 `cursor-invalid`
+   */
+  async list(
+    visible: ScopeCondition,
+    query: ContactListQuery,
+    more: readonly SqlCondition[] = [],
+    beside?: (ids: readonly number[]) => void,
+  ): Promise<Page<R>> {
     const sorted = { ...query, sort: query.sort ?? '-createdAt' };
     const filters = this.filters(query, more);
     const search = await this.seek(query.q, visible);
-    if (search) return this.searchedPage(search, visible, sorted, filters);
+    if (search) return this.searchedPage(search, visible, sorted, filters, beside);
     const count = this.counted(visible, query, more);
     if (query.tag === undefined) {
       const sought = soughtOf(query, more);
@@ -130,26 +153,34 @@ export class ListedTable<R extends VersionedRecord> extends SearchedTable<R> {
     return filters;
   }
 
-  private searchedPage(
+  private async searchedPage(
     search: Search,
     visible: ScopeCondition,
     query: ContactListQuery & { sort: string },
     filters: Conditions,
+    beside?: (ids: readonly number[]) => void,
   ): Promise<Page<R>> {
     const held = holding(query.tag);
     const isAlone = filters.isEmpty && !held && isEverything(visible);
     const scope = undivided(visible);
-    if ('where' in search) {
-      const where = filters.also(held).also(search.where).all;
-      return readPage(this, this.sorts, where, query, scope);
+    if ('among' in search) {
+      const { among, isWhole } = search;
+      if (among.ids.length <= MOST_NAMED) {
+        beside?.(among.ids);
+        return readNamedPage(this, this.sorts, among, scope, filters.also(held).all, query);
+      }
+      const count = isWhole && filters.isEmpty && !held ? () => Promise.resolve(among.ids.length) : null;
+      return readPage(this, this.sorts, filters.also(held).also(named(among.ids)).all, query, scope, { count });
     }
     if (isAlone) {
-      const { sought, total } = search;
-      return readPage(this, this.sorts, filters.all, query, scope, { sought, count: total });
+      const { sought, total: count } = search;
+      // Whoever counts those that have several words knows them: a few are not looked for in the list then.
+      const few = query.cursor === undefined ? await search.few() : null;
+      const ways = { sought: few ? { ...sought, sieve: null } : sought, count };
+      return readPage(this, this.sorts, filters.all, query, scope, ways);
     }
-    return search.sought
-      .condition()
-      .then((found) => readPage(this, this.sorts, filters.also(held).also(found).all, query, scope));
+    const found = await search.sought.condition();
+    return readPage(this, this.sorts, filters.also(held).also(found).all, query, scope);
   }
 
   /** The way to the total of a list that is filtered by one facet at most; null for others. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
-import { Gathered, SqlCondition } from '@muster/platform/database/gathered';
+import { Gathered, padded, SqlCondition } from '@muster/platform/database/gathered';
 import { FilterCondition } from '@muster/platform/http/list-query';
 import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
@@ -61,7 +61,7 @@ export class Memberships {
   /**
    * The groups of each record, by rising id; of a record that is in none, an empty list.
    * @param tx reads what this transaction sees; without it, what is committed
-   * @param seen which groups count, for a query in which the group is `g`
+   * @param seen which groups count, for a query in which the group is `g`; its text must be one of few
    */
   async groupsOf(
     noun: ContactNoun,
@@ -71,11 +71,12 @@ export class Memberships {
   ): Promise<Map<number, number[]>> {
     const groups = new Map<number, number[]>(ids.map((id) => [id, []]));
     for (const some of chunks(ids)) {
+      const asked = padded(some);
       const sql = `SELECT m.record_id, m.group_id FROM group_members m JOIN contact_groups g ON g.id = m.group_id
-        WHERE m.noun = ? AND m.record_id IN (${marks(some)}) AND ${seen.sql} ORDER BY m.group_id`;
-      const params = [noun, ...some, ...seen.params];
+        WHERE m.noun = ? AND m.record_id IN (${marks(asked)}) AND ${seen.sql} ORDER BY m.group_id`;
+      const params = [noun, ...asked, ...seen.params];
       type Row = { record_id: number; group_id: number };
-      const rows = tx ? (await tx.query<Row>(sql, params)).rows : await this.database.query<Row>(sql, params);
+      const rows = tx ? (await tx.query<Row>(sql, params)).rows : await this.database.select<Row>(sql, params);
       for (const { record_id, group_id } of rows) groups.get(Number(record_id))!.push(Number(group_id));
     }
     return groups;
@@ -90,11 +91,8 @@ export class Memberships {
       WHERE m.group_id = ? AND m.noun = ? AND ${seen.sql}`;
     const params = [groupId, noun, ...seen.params];
     const condition = { sql: `id IN (SELECT m.record_id ${members})`, params };
-    const [{ n }] = await this.database.query<{ n: number | string }>(
-      `SELECT COUNT(*) AS n FROM (SELECT m.record_id ${members} LIMIT ${FEW + 1}) few`,
-      params,
-    );
-    if (Number(n) <= FEW) return condition;
+    const rest = await this.database.select(`SELECT m.record_id ${members} LIMIT 1 OFFSET ${FEW}`, params);
+    if (rest.length === 0) return condition;
     return {
       ...condition,
       // Not EXISTS, of which stores make a join that begins with all the members.
@@ -102,6 +100,10 @@ export class Memberships {
         columns: [],
         may: { sql: `(SELECT COUNT(*) ${members} AND m.record_id = near.id) > 0`, params },
         holds: () => true,
+        within: (firstId, lastId) => ({
+          sql: `SELECT m.record_id ${members} AND m.record_id BETWEEN ? AND ?`,
+          params: [...params, firstId, lastId],
+        }),
       },
       count: async () => {
         const [{ total }] = await this.database.query<{ total: number | string }>(

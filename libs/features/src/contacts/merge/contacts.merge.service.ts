@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { conflict, FieldError, invalid, notFound, ProblemError } from '@muster/core/errors';
 import { EventType } from '@muster/core/events';
 import { Permission } from '@muster/core/permissions';
@@ -8,6 +7,7 @@ import { Tx } from '@muster/platform/database/transactions';
 import { requireMatch } from '@muster/platform/http/etag';
 import { LoadedFields } from '../../custom-fields/custom-fields.service';
 import { ContactDuplicates, DuplicatesPage, DuplicatesQuery } from '../duplicates/contacts.duplicates.service';
+import { changedFields, changesOf } from '../contacts.changed';
 import { takenValues } from '../contacts.holders';
 import { fittingValues, MergeChoices, mergeRecords, MergeRules, unmergeRecord } from './contacts.merge';
 import { ContactMerge } from './contacts.merge.entity';
@@ -119,7 +119,7 @@ export abstract class ContactMergesService<R extends MergeableRecord, B extends 
       const moved = await this.tools.followers.hand(tx, principal, { noun, id: sourceId }, { noun, id: targetId });
       await this.records.remove(tx, sourceId);
       await this.tools.customFields.unmirror(tx, noun, [sourceId]);
-      await this.tools.followers.changed(tx, principal, { noun, before: source, after: null });
+      await this.tools.followers.changed(tx, principal, noun, [{ before: source, after: null }]);
       await this.store(tx, principal, target, next, set);
       const stored = (record: R) => ({ ...record }) as Record<string, unknown>;
       const mergeId = await this.merges.insert(tx, {
@@ -194,7 +194,7 @@ export abstract class ContactMergesService<R extends MergeableRecord, B extends 
     await this.store(tx, principal, current, target, set);
     await this.records.insert(tx, source);
     await this.tools.customFields.mirror(tx, set, [{ recordId: sourceId, values: source.customFields }], true);
-    await this.tools.followers.changed(tx, principal, { noun, before: null, after: source });
+    await this.tools.followers.changed(tx, principal, noun, [{ before: null, after: source }]);
     if (!(await this.records.lock(tx, sourceId, visible))) throw notFound();
     await this.tools.followers.giveBack(tx, principal, { noun, id: sourceId }, { noun, id: targetId }, merge.moved);
     await this.merges.setUndone(tx, mergeId, principal.userId, new Date());
@@ -259,11 +259,9 @@ export abstract class ContactMergesService<R extends MergeableRecord, B extends 
   /** Writes a changed record, and what follows from it. */
   private async store(tx: Tx, principal: Principal, current: R, next: R, set: LoadedFields): Promise<void> {
     const { noun } = this.kind;
-    const changed = [...changedFields(current, next), 'updatedAt', 'version'];
-    const changes = Object.fromEntries(changed.map((field) => [field, next[field as keyof R]]));
-    await this.records.update(tx, next.id, changes as Partial<R>);
+    await this.records.update(tx, next.id, changesOf(current, next));
     await this.tools.customFields.mirror(tx, set, [{ recordId: next.id, values: next.customFields }]);
-    await this.tools.followers.changed(tx, principal, { noun, before: current, after: next });
+    await this.tools.followers.changed(tx, principal, noun, [{ before: current, after: next }]);
   }
 
   /** Who has the values that an undo wants for both records. What the target has itself, it was to give up. */
@@ -299,14 +297,6 @@ export abstract class ContactMergesService<R extends MergeableRecord, B extends 
     if (from === to) return;
     await this.tools.outbox.add(tx, this.kind.events.assigned, { id: after.id, actorId: principal.userId, from, to });
   }
-}
-
-const BOOKKEEPING = ['updatedAt', 'version'];
-
-function changedFields<R extends object>(before: R, after: R): string[] {
-  return (Object.keys(after) as (keyof R & string)[]).filter(
-    (field) => !BOOKKEEPING.includes(field) && !isDeepStrictEqual(before[field], after[field]),
-  );
 }
 
 const without = (values: Record<string, unknown>, keys: string[]) =>

@@ -1,4 +1,11 @@
-import { Searchable, searchTerms, SearchWord } from '@muster/core/contact/search-terms';
+import {
+  matchesWords,
+  mayMatch,
+  partsOfWord,
+  Searchable,
+  searchTerms,
+  SearchWord,
+} from '@muster/core/contact/search-terms';
 import { Database } from '@muster/platform/database/database';
 import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
 import { SqlCondition } from '@muster/platform/database/record-table';
@@ -20,6 +27,7 @@ const NOUNS: Record<string, ContactNoun> = { l: 'leads', c: 'customers' };
 
 /** Above every character that a term has, so that `prefix + LAST` is behind all that begins with the prefix. */
 const LAST = '\u{10FFFF}';
+const COLUMNS = ['noun', 'term', 'record_id'];
 const TERMS_AT_ONCE = 500;
 /** Ranges of records whose neighbours are nearer than this are one: what lies between is written again, to no effect. */
 const GAP = 1_000;
@@ -30,12 +38,26 @@ export interface IdRange {
   lastId: number;
 }
 
-export interface FoundRecord {
-  id: number;
-  terms: string[];
+/** What {@link SearchIndex.read} finds. */
+export interface ReadRecords {
+  /** How many records were looked at. */
+  looked: number;
+  /** Those that have all the words. */
+  ids: number[];
 }
 
 type Row = { id: number | string; email: string | null; phone: string | null } & Record<string, unknown>;
+
+/** What {@link SearchIndex.glance} sees. */
+export interface Glance {
+  /** The records whose terms are still to be written, the latest first. */
+  backlog: IdRange[];
+  /** Of each word the records that have it, in the index, each once; null where there are more than were asked for. */
+  having: (number[] | null)[];
+}
+
+/** One range of the table's key. */
+const WITH_PREFIX = 'noun = ? AND term >= ? AND term < ?';
 
 /** The columns that a record is found by. */
 export const searchedColumns = (noun: ContactNoun): string[] => [...TEXTS[noun], 'email', 'phone'];
@@ -49,8 +71,17 @@ export class SearchIndex {
 
   /** The terms of a row of the noun's table. */
   termsOf(row: Record<string, unknown>): string[] {
+    return searchTerms(this.searchable(row));
+  }
+
+  /** Whether a row has all the words. */
+  matches(row: Record<string, unknown>, words: readonly SearchWord[]): boolean {
+    return mayMatch(this.searchable(row), words.map(partsOfWord)) && matchesWords(this.termsOf(row), words);
+  }
+
+  private searchable(row: Record<string, unknown>): Searchable {
     const texts = TEXTS[this.noun].map((column) => row[column] as string | null);
-    return searchTerms({ texts, email: row.email, phone: row.phone } as Searchable);
+    return { texts, email: row.email, phone: row.phone } as Searchable;
   }
 
   /** Brings a record's terms from what they were to what they are; nothing is written where they are the same. */
@@ -71,11 +102,29 @@ export class SearchIndex {
     }
   }
 
+  /** The same for many records. What comes may be there already, from a worker that was faster. */
+  async changeAll(
+    tx: Tx,
+    changes: readonly { id: number; before: readonly string[]; after: readonly string[] }[],
+  ): Promise<void> {
+    const { dialect } = this.database;
+    const mark = markOf(this.noun);
+    const gone: (string | number)[][] = [];
+    const come = dialect.bulkBuffer();
+    for (const { id, before, after } of changes) {
+      for (const term of before) if (!after.includes(term)) gone.push([mark, term, id]);
+      for (const term of after) if (!before.includes(term)) come.add([mark, term, id]);
+    }
+    await dialect.bulkDelete(tx.runner, 'search_terms', COLUMNS, gone);
+    await dialect.bulkInsert(tx.runner, 'search_terms', COLUMNS, come);
+  }
+
   /** Takes away the terms of rows that are deleted. */
   removeAll(tx: Tx, rows: readonly ({ id: number } & Record<string, unknown>)[]): Promise<void> {
-    const mark = markOf(this.noun);
-    const keys = rows.flatMap((row) => this.termsOf(row).map((term) => [mark, term, row.id]));
-    return this.database.dialect.bulkDelete(tx.runner, 'search_terms', ['noun', 'term', 'record_id'], keys);
+    return this.changeAll(
+      tx,
+      rows.map((row) => ({ id: row.id, before: this.termsOf(row), after: [] })),
+    );
   }
 
   /** What a record is found by now, as the transaction sees it; until its end nobody else changes it. */
@@ -103,13 +152,30 @@ export class SearchIndex {
     }
   }
 
-  /** The records whose terms are still to be written. */
-  async backlog(): Promise<IdRange[]> {
-    const rows = await this.database.query<{ first_id: number; last_id: number }>(
-      'SELECT first_id, last_id FROM search_backlog WHERE noun = ? ORDER BY last_id DESC',
-      [markOf(this.noun)],
+  /** What the index says of some words, and what it does not know yet, as of one moment. @param most entries that begin with a prefix */
+  async glance(words: readonly SearchWord[], most: number): Promise<Glance> {
+    const mark = markOf(this.noun);
+    const prefixes = words.flat();
+    const each = prefixes.map(
+      (_, place) => `SELECT * FROM (SELECT ${place} AS place, record_id AS first_id, 0 AS last_id FROM search_terms
+         WHERE ${WITH_PREFIX} LIMIT ${most + 1}) entries${place}`,
     );
-    return rows.map((row) => ({ firstId: Number(row.first_id), lastId: Number(row.last_id) }));
+    const rows = await this.database.select<{ place: number; first_id: number; last_id: number }>(
+      `SELECT -1 AS place, first_id, last_id FROM search_backlog WHERE noun = ? UNION ALL ${each.join(' UNION ALL ')}`,
+      [mark, ...prefixes.flatMap((prefix) => [mark, prefix, prefix + LAST])],
+    );
+    const found = Map.groupBy(rows, ({ place }) => Number(place));
+    const backlog = (found.get(-1) ?? []).map((row) => ({
+      firstId: Number(row.first_id),
+      lastId: Number(row.last_id),
+    }));
+    let place = 0;
+    const having = words.map((word) => {
+      const lists = word.map(() => found.get(place++) ?? []);
+      if (lists.some(({ length }) => length > most)) return null;
+      return [...new Set(lists.flat().map((row) => Number(row.first_id)))];
+    });
+    return { backlog: backlog.sort((a, b) => b.lastId - a.lastId), having };
   }
 
   /** The records that have a word, in the index: at most so many, not in order. */
@@ -122,14 +188,38 @@ export class SearchIndex {
     return rows.map((row) => Number(row.record_id));
   }
 
-  /** Whether a word has more entries in the index than so many. */
-  async isFrequent(word: SearchWord, most: number): Promise<boolean> {
-    const { sql, params } = this.wordWhere(word);
-    const [{ n }] = await this.database.query<{ n: number | string }>(
-      `SELECT COUNT(*) AS n FROM (SELECT record_id FROM search_terms WHERE ${sql} LIMIT ${most + 1}) few`,
-      params,
+  /** Which of some words have more entries in the index than so many. */
+  async areFrequent(words: readonly SearchWord[], most: number): Promise<boolean[]> {
+    const parts = words.map((word) => this.wordWhere(word));
+    const each = parts.map(
+      ({ sql }, nth) => `(SELECT record_id FROM search_terms WHERE ${sql} LIMIT 1 OFFSET ${most}) AS next${nth}`,
     );
-    return Number(n) > most;
+    const [rest] = await this.database.query<Record<string, number | string | null>>(
+      `SELECT ${each.join(', ')}`,
+      parts.flatMap(({ params }) => params),
+    );
+    return words.map((_, nth) => rest[`next${nth}`] !== null);
+  }
+
+  /**
+   * The records that have each of some words, in the index, as of one moment: of each word in no order, some twice; null where there are
+   * more entries than so many.
+   */
+  async havingEach(words: readonly SearchWord[], most: number): Promise<(number[] | null)[]> {
+    const parts = words.map((word) => this.wordWhere(word));
+    // As one text: a row for each would take several times as long to read.
+    const each = parts.map(
+      ({ sql }, nth) =>
+        `(SELECT GROUP_CONCAT(record_id) FROM (SELECT record_id FROM search_terms WHERE ${sql} LIMIT ${most + 1}) all${nth}) AS ids${nth}`,
+    );
+    const [lists] = await this.database.query<Record<string, string | null>>(
+      `SELECT ${each.join(', ')}`,
+      parts.flatMap(({ params }) => params),
+    );
+    return words.map((_, nth) => {
+      const ids = idsIn(lists[`ids${nth}`]);
+      return ids.length > most ? null : ids;
+    });
   }
 
   /** How many records have a word, in the index. */
@@ -156,18 +246,18 @@ export class SearchIndex {
 
   private wordWhere(word: SearchWord): SqlCondition {
     const mark = markOf(this.noun);
-    const each = '(noun = ? AND term >= ? AND term < ?)';
     return {
-      sql: `(${word.map(() => each).join(' OR ')})`,
+      sql: `(${word.map(() => `(${WITH_PREFIX})`).join(' OR ')})`,
       params: word.flatMap((prefix) => [mark, prefix, prefix + LAST]),
     };
   }
 
-  /** Some records with their terms, read from the records themselves: at most so many, not in order. */
-  async read(where: SqlCondition, limit?: number): Promise<FoundRecord[]> {
+  /** Which of some records have all the words, by the records themselves: looks at so many at most, not in order. */
+  async read(where: SqlCondition, words: readonly SearchWord[], limit?: number): Promise<ReadRecords> {
     const sql = `SELECT id, ${searchedColumns(this.noun).join(', ')} FROM ${this.noun} WHERE ${where.sql}`;
     const rows = await this.database.query<Row>(limit ? `${sql} LIMIT ${limit}` : sql, where.params);
-    return rows.map((row) => ({ id: Number(row.id), terms: this.termsOf(row) }));
+    const ids = rows.filter((row) => this.matches(row, words)).map(({ id }) => Number(id));
+    return { looked: rows.length, ids };
   }
 
   /**
@@ -237,9 +327,28 @@ export class SearchBacklog {
     entries.sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x - y));
     const buffer = this.database.dialect.bulkBuffer();
     for (const [term, id] of entries) buffer.add([mark, term, id]);
-    await this.database.dialect.bulkInsert(tx.runner, 'search_terms', ['noun', 'term', 'record_id'], buffer);
+    await this.database.dialect.bulkInsert(tx.runner, 'search_terms', COLUMNS, buffer);
   }
 }
+
+/** The ids of a text in which commas part them. */
+function idsIn(text: string | null): number[] {
+  const ids: number[] = [];
+  if (text === null) return ids;
+  let id = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === COMMA) {
+      ids.push(id);
+      id = 0;
+    } else id = id * 10 + code - ZERO;
+  }
+  ids.push(id);
+  return ids;
+}
+
+const COMMA = 44;
+const ZERO = 48;
 
 /** The texts of columns, one after another with a sign between that no word has. */
 function concat(columns: string[]): string {

@@ -1,13 +1,14 @@
-import { matchesWords, partsOfWord, SearchWord, searchWords } from '@muster/core/contact/search-terms';
+import { partsOfWord, SearchWord, searchWords } from '@muster/core/contact/search-terms';
 import { Database } from '@muster/platform/database/database';
 import { columnName, TableDefinition } from '@muster/platform/database/dialect/columns';
-import { RecordTable, SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
+import { RecordChange, RecordTable, SqlCondition, VersionedRecord } from '@muster/platform/database/record-table';
 import { Tx } from '@muster/platform/database/transactions';
 import { KnownTotal, Sought } from '@muster/platform/http/list-query';
-import { EVERYTHING, partsOf, ScopeCondition } from '@muster/platform/http/list-scope';
+import { EVERYTHING, isEverything, partsOf, ScopeCondition } from '@muster/platform/http/list-scope';
+import { MOST_NAMED, Named } from '@muster/platform/http/named-page';
 import { ContactCounts } from '../lists/contacts.counts.repository';
 import type { ContactNoun } from '../memberships/contacts.memberships.service';
-import { FoundRecord, IdRange, SearchBacklog, searchedColumns, SearchIndex } from './contacts.search.repository';
+import { IdRange, SearchBacklog, searchedColumns, SearchIndex } from './contacts.search.repository';
 import { marks } from '@muster/platform/database/sql';
 
 /** A word that so many entries of the index have, or fewer, is rare: its records are read one by one. */
@@ -27,10 +28,25 @@ const MAX_PENDING = 5_000;
 
 /** What is searched for. */
 export type Search =
-  /** As a condition for a query on the noun's table alone. */
-  | { where: SqlCondition }
+  /**
+   * All that have the words are among these; `holds` is null where they are more than {@link MOST_NAMED}. `isWhole`: `ids` are those of
+   * the scope that have the words.
+   */
+  | { among: Named; isWhole: boolean }
   /** Words that many records have. `total` counts those; null where only a query on the table can. */
-  | { sought: Sought; total: KnownTotal };
+  | {
+      sought: Sought;
+      total: KnownTotal;
+      /** Those that have several words, where they are not very many; else null. As much work as to count them. */
+      few: () => Promise<readonly number[] | null>;
+    };
+
+/** Records that have words each of which many have, in the index. */
+interface Common {
+  condition: SqlCondition;
+  few: readonly number[] | null;
+  total: KnownTotal;
+}
 
 /**
  * New records are in the lists: they are counted, and their terms and tags are left to the workers. For writes of many rows.
@@ -78,6 +94,16 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
     await this.index.change(tx, id, before, await this.index.held(tx, id));
   }
 
+  override async updateAll(tx: Tx, changes: readonly RecordChange<R>[]): Promise<void> {
+    await super.updateAll(tx, changes);
+    await this.index.changeAll(
+      tx,
+      changes.map(({ before, after }) => ({
+        ...{ id: after.id, before: this.termsOf(before), after: this.termsOf(after) },
+      })),
+    );
+  }
+
   override async remove(tx: Tx, id: number): Promise<void> {
     await this.index.change(tx, id, await this.index.held(tx, id), []);
     await super.remove(tx, id);
@@ -111,22 +137,32 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
    * Records of an import are found at once, though their terms come later: of those, the latest {@link MAX_PENDING} that have the words.
    */
   async search(text: string | undefined, scope: ScopeCondition = EVERYTHING): Promise<SqlCondition | null> {
-    const found = await this.seek(text, scope);
-    if (!found) return null;
-    return 'where' in found ? found.where : found.sought.condition();
+    if (!text?.trim()) return null;
+    const words = searchWords(text);
+    const found = await this.seekWords(words, scope);
+    if ('sought' in found) return found.sought.condition();
+    const { ids, holds } = found.among;
+    return named(holds ? await this.verified(ids, words) : ids);
   }
 
   /** The same, where words that many records have need not be looked up before it is known how many of the records are wanted. */
   async seek(text: string | undefined, scope: ScopeCondition = EVERYTHING): Promise<Search | null> {
-    if (!text?.trim()) return null;
-    const words = searchWords(text);
-    if (words.length === 0) return { where: named([]) };
+    return text?.trim() ? this.seekWords(searchWords(text), scope) : null;
+  }
+
+  private async seekWords(words: readonly SearchWord[], scope: ScopeCondition): Promise<Search> {
+    if (words.length === 0) return { among: { ids: [], holds: null }, isWhole: true };
     const few = await this.amongFew(scope, words);
-    if (few) return { where: named(few) };
-    // Before the index is asked: a record that goes over meanwhile is seen twice, not never.
-    const backlog = await this.index.backlog();
-    const found = await this.rare(words);
-    if (found) return { where: named([...new Set([...found, ...(await this.pending(backlog, words))])]) };
+    if (few) return { among: { ids: few, holds: null }, isWhole: true };
+    const { backlog, having } = await this.index.glance(words, VERY_RARE);
+    const rare = shortest(having) ?? (await this.rare(words));
+    const holds = (row: Record<string, unknown>) => this.index.matches(row, words);
+    if (rare) {
+      const ids = [...new Set([...rare, ...(await this.pending(backlog, words))])];
+      if (words.length > 1 && ids.length <= MOST_NAMED) return { among: { ids, holds }, isWhole: false };
+      const found = words.length === 1 ? ids : await this.verified(ids, words);
+      return { among: { ids: found, holds: null }, isWhole: isEverything(scope) };
+    }
     const common = once(() => this.common(words));
     const condition = once(async () => {
       const pending = await this.pending(backlog, words);
@@ -141,55 +177,57 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
       sieve: {
         columns: searchedColumns(this.noun),
         may: this.index.mayHave(words.map(partsOfWord)),
-        holds: (row: Record<string, unknown>) => matchesWords(this.index.termsOf(row), words),
+        holds,
       },
     };
-    return { sought, total: async () => (backlog.length > 0 ? null : (await common()).total()) };
+    const isPending = backlog.length > 0;
+    return {
+      sought,
+      total: async () => (isPending ? null : (await common()).total()),
+      few: async () => (isPending || words.length === 1 ? null : (await common()).few),
+    };
   }
 
   /** The records of a scope that have all words; null when the scope holds many records. */
   private async amongFew(scope: ScopeCondition, words: readonly SearchWord[]): Promise<number[] | null> {
     const parts = await partsOf(this.database, scope);
     if (!parts) return null;
-    const records: FoundRecord[] = [];
+    const found: number[] = [];
+    let all = 0;
     for (const part of parts) {
-      records.push(...(await this.index.read(part, FEW + 1)));
-      if (records.length > FEW) return null;
+      const { looked, ids } = await this.index.read(part, words, FEW + 1);
+      all += looked;
+      if (all > FEW) return null;
+      found.push(...ids);
     }
-    return records.filter(({ terms }) => matchesWords(terms, words)).map(({ id }) => id);
+    return found;
   }
 
-  /** The records in the index that have all words, one of which few have; else null. */
+  /** The records in the index that have a word which few have; null where many have each of the words. */
   private async rare(words: readonly SearchWord[]): Promise<number[] | null> {
-    for (const most of [VERY_RARE, RARE]) {
-      const frequent = await Promise.all(words.map((word) => this.index.isFrequent(word, most)));
-      const word = words.find((_, nth) => !frequent[nth]);
-      if (!word) continue;
-      const ids = await this.index.having(word, most + 1);
-      // It may have become frequent meanwhile.
-      if (ids.length <= most) return words.length === 1 ? ids : this.verified([...new Set(ids)], words);
-    }
-    return null;
+    const frequent = await this.index.areFrequent(words, RARE);
+    const word = words.find((_, nth) => !frequent[nth]);
+    if (!word) return null;
+    const ids = await this.index.having(word, RARE + 1);
+    // It may have become frequent meanwhile.
+    return ids.length <= RARE ? ids : null;
   }
 
   /** The records in the index that have all of some words each of which many have. */
-  private async common(words: readonly SearchWord[]): Promise<{ condition: SqlCondition; total: KnownTotal }> {
+  private async common(words: readonly SearchWord[]): Promise<Common> {
     const condition = this.index.havingAll(words);
-    if (words.length === 1) return { condition, total: () => this.index.countHaving(words[0]) };
-    const lists = await Promise.all(words.map((word) => this.index.having(word, MANY + 1)));
-    const sets = lists.filter((ids) => ids.length <= MANY).map((ids) => new Set(ids));
-    const [first, ...others] = sets;
-    const ids = first && [...first].filter((id) => others.every((set) => set.has(id)));
-    const total = () => Promise.resolve(ids && sets.length === words.length ? ids.length : null);
-    if (!ids || ids.length > NAMED) return { condition, total };
-    const few = await this.verified(ids, words);
-    return { condition: named(few), total: () => Promise.resolve(few.length) };
+    if (words.length === 1) return { condition, few: null, total: () => this.index.countHaving(words[0]) };
+    const lists = (await this.index.havingEach(words, MANY)).filter((list) => list !== null);
+    const isWhole = lists.length === words.length;
+    const ids = lists.length > 0 ? inAll(lists) : null;
+    const total = () => Promise.resolve(isWhole && ids ? ids.length : null);
+    if (!ids || ids.length > NAMED) return { condition, few: null, total };
+    const few = isWhole ? ids : await this.verified(ids, words);
+    return { condition: named(few), few, total: () => Promise.resolve(few.length) };
   }
 
-  private async verified(ids: number[], words: readonly SearchWord[]): Promise<number[]> {
-    if (ids.length === 0) return [];
-    const records = await this.index.read(named(ids));
-    return records.filter(({ terms }) => matchesWords(terms, words)).map(({ id }) => id);
+  private async verified(ids: readonly number[], words: readonly SearchWord[]): Promise<number[]> {
+    return ids.length === 0 ? [] : (await this.index.read(named(ids), words)).ids;
   }
 
   private async pending(backlog: readonly IdRange[], words: readonly SearchWord[]): Promise<number[]> {
@@ -199,18 +237,29 @@ export class SearchedTable<R extends VersionedRecord> extends RecordTable<R> {
       for (let end = lastId; end >= firstId; end -= IDS_AT_ONCE) {
         if (found.length >= MAX_PENDING) return found;
         const range = { firstId: Math.max(firstId, end - IDS_AT_ONCE + 1), lastId: end };
-        const records = await this.index.read(within(range, this.index.mayHave(parts)));
-        for (const { id, terms } of records) if (matchesWords(terms, words)) found.push(id);
+        found.push(...(await this.index.read(within(range, this.index.mayHave(parts)), words)).ids);
       }
     }
     return found;
   }
 }
 
-const named = (ids: readonly number[]): SqlCondition => ({
+/** Some records, as a condition for a query on the noun's table alone. */
+export const named = (ids: readonly number[]): SqlCondition => ({
   sql: ids.length === 0 ? '1 = 0' : `id IN (${marks(ids)})`,
   params: [...ids],
 });
+
+/** What is in all of some lists, each once. */
+function inAll(lists: readonly number[][]): number[] {
+  const [first, ...others] = lists.toSorted((a, b) => a.length - b.length);
+  let ids = new Set(first);
+  for (const list of others) ids = new Set(list.filter((id) => ids.has(id)));
+  return [...ids];
+}
+
+const shortest = (lists: readonly (number[] | null)[]): number[] | null =>
+  lists.reduce((least, list) => (list && !(least && least.length <= list.length) ? list : least), null);
 
 const within = ({ firstId, lastId }: IdRange, { sql, params }: SqlCondition): SqlCondition => ({
   sql: `id BETWEEN ? AND ? AND ${sql}`,

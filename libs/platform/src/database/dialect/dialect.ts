@@ -30,6 +30,14 @@ export interface Dialect {
   open(tables: TableDefinition[], migrations: MigrationClass[]): Promise<{ writer: DataSource; reader: DataSource }>;
   /** Rows of a SELECT on committed data, by a statement that is prepared once and kept. */
   select(sql: string, params: unknown[]): Promise<Record<string, unknown>[]>;
+  /**
+   * The SQL of the texts of all rows, one after another in any order, as bytes; null for none. What is longer than the store's limit is
+   * cut off.
+   * @param text the SQL of the text of one row
+   */
+  joined(text: string): string;
+  /** Rows of a SELECT on committed data as lists of their columns: for many rows, much cheaper than an object for each. */
+  lists(sql: string, params: unknown[]): Promise<unknown[][]>;
   /** Runs `work` between begin and commit, one at a time where the database allows but one writer. */
   transaction<T>(writer: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T>;
   /** An empty buffer for {@link bulkInsert}. */

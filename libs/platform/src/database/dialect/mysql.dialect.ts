@@ -14,10 +14,11 @@ import { BulkText } from './bulk-text';
 import { BulkBuffer, BulkKey, Dialect, MigrationClass, BulkValue } from './dialect';
 import { marks } from '../sql';
 
-/** What every connection says first: one isolation level, no silent bending of values, UTC. */
+/** What every connection says first: one isolation level, no silent bending of values, UTC, long texts of many values. */
 const SESSION = [
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
-  `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00'`,
+  `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00',
+     SESSION group_concat_max_len = 16777216`,
 ];
 
 const POOL_SIZE = 12;
@@ -36,6 +37,8 @@ const FULL = new Set([1021, 1114]);
 /** What the server says of the operating system's error: no space, over quota. */
 const FULL_TEXT = /Errcode: (28|122)\b|No space left on device/;
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
+/** So few rows are sent with their statement: LOAD DATA asks for them in a trip of its own. */
+const FEW_ROWS = 20;
 const INSERT_ROWS_AT_ONCE = 1_000;
 const DELETED_AT_ONCE = 5_000;
 const UPDATE_ROWS_AT_ONCE = 500;
@@ -89,6 +92,18 @@ export class MysqlDialect implements Dialect {
     });
   }
 
+  joined(text: string): string {
+    return `CAST(GROUP_CONCAT(${text} SEPARATOR '') AS BINARY)`;
+  }
+
+  lists(sql: string, params: unknown[]): Promise<unknown[][]> {
+    return new Promise((resolve, reject) => {
+      this.pool.query<RowDataPacket[][]>({ sql, values: params, rowsAsArray: true }, (error, rows) =>
+        error ? reject(error) : resolve(rows),
+      );
+    });
+  }
+
   private async detectFlavor(): Promise<Flavor> {
     const connection = createConnection(this.url.replace(/^mariadb:/, 'mysql:')).promise();
     try {
@@ -118,11 +133,14 @@ export class MysqlDialect implements Dialect {
     return new BulkText();
   }
 
-  /** LOAD DATA LOCAL where the server allows it, otherwise INSERT IGNORE; both turn bent values into warnings, which are errors here. */
+  /**
+   * LOAD DATA LOCAL, or for few rows and where the server does not allow it INSERT IGNORE; both turn bent values into warnings, which are
+   * errors here.
+   */
   async bulkInsert(runner: QueryRunner, table: string, columns: string[], rows: BulkBuffer): Promise<number> {
     if (rows.count === 0) return 0;
     const connection = (await runner.connect()) as PoolConnection;
-    if (this.localLoad && rows instanceof BulkText) {
+    if (this.localLoad && rows instanceof BulkText && rows.count > FEW_ROWS) {
       try {
         return await this.load(connection, table, columns, rows);
       } catch (error) {

@@ -62,6 +62,17 @@ export class SqliteDialect implements Dialect {
     return statement.all(...params);
   }
 
+  joined(text: string): string {
+    return `CAST(GROUP_CONCAT(${text}, '') AS BLOB)`;
+  }
+
+  async lists(sql: string, params: unknown[]): Promise<unknown[][]> {
+    return this.committed
+      .prepare(sql)
+      .raw()
+      .all(...params) as unknown[][];
+  }
+
   /** All transactions share one connection, so they queue; BEGIN IMMEDIATE lets a second process queue behind them. */
   transaction<T>(writer: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const turn = this.queue.then(async () => {
