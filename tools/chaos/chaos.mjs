@@ -17,6 +17,7 @@ const USAGE = `npm run chaos -- [options]
   --s3              files of the services profile in an S3-compatible server, even if no fault needs one
   --self-test       no faults: spoils a finished import in many ways, each of which the checker must find
   --mutants         plants bugs into copies of the program, each of which the checker must find; with --fault, those it exposes
+  --fit             only says whether those bugs still fit the program
   --keep            leaves the store and the files where they are
   --no-build        tests dist/ as it is`;
 
@@ -42,6 +43,7 @@ function readArguments() {
         s3: { type: 'boolean', default: false },
         'self-test': { type: 'boolean', default: false },
         mutants: { type: 'boolean', default: false },
+        fit: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         build: { type: 'boolean', default: true },
         help: { type: 'boolean', default: false },
@@ -93,6 +95,7 @@ await main(async () => {
   }
   if (options.build) await ensureBuilt();
   const { runChaos } = await import('./run.mjs');
-  const { runMutants } = await import('./mutants.mjs');
+  const { fitMutants, runMutants } = await import('./mutants.mjs');
+  if (options.fit) return fitMutants();
   return options.mutants ? runMutants({ ...options, faults }) : runChaos({ ...options, faults });
 });

@@ -8,7 +8,7 @@ const OUTCOMES = ['created', 'updated', 'unchanged', 'skipped', 'excluded', 'rej
 const EXAMPLES = 5;
 
 /** Deviations by kind. */
-class Findings {
+export class Findings {
   constructor() {
     this.kinds = new Map();
   }
@@ -74,22 +74,7 @@ async function checkResource(store, importId, expected, findings) {
 /** @returns {Promise<({outcome: string, recordId: number | null} | undefined)[]>} what the ledger says of each row; index 0 is unused */
 async function checkLedger(store, importId, expected, findings) {
   const total = expected.rows.length;
-  const entries = await store.query(
-    'SELECT first_row, last_row, outcome, record_id, errors FROM import_ledger WHERE import_id = ? ORDER BY first_row',
-    [importId],
-  );
-  const rows = new Array(total + 1);
-  for (const entry of entries) {
-    const [first, last] = [Number(entry.first_row), Number(entry.last_row)];
-    if (!(first >= 1 && last >= first && last <= total)) findings.add('row of no file', `rows ${first} to ${last}`);
-    if (!OUTCOMES.includes(entry.outcome)) findings.add('outcome wrong', `rows ${first} to ${last}: ${entry.outcome}`);
-    const errors = entry.errors === null ? [] : JSON.parse(entry.errors).map(({ field, code }) => `${field}:${code}`);
-    for (let row = Math.max(first, 1); row <= Math.min(last, total); row++) {
-      if (rows[row]) findings.add('row twice', `row ${row}`);
-      const recordId = entry.record_id === null ? null : Number(entry.record_id) + row - first;
-      rows[row] = { outcome: entry.outcome, recordId, errors };
-    }
-  }
+  const rows = await readLedger(store, 'import_ledger', importId, total, findings);
   for (let row = 1; row <= total; row++) {
     const wanted = expected.rows[row - 1].errors;
     if (!rows[row]) {
@@ -102,7 +87,27 @@ async function checkLedger(store, importId, expected, findings) {
   return rows;
 }
 
-function countOutcomes(rows) {
+/** @returns {Promise<({outcome: string, recordId: number | null} | undefined)[]>} what a ledger says of each row; index 0 is unused */
+export async function readLedger(store, table, importId, total, findings) {
+  const entries = await store.query(
+    `SELECT first_row, last_row, outcome, record_id, errors FROM ${table} WHERE import_id = ? ORDER BY first_row`,
+    [importId],
+  );
+  const rows = new Array(total + 1);
+  for (const entry of entries) {
+    const [first, last] = [Number(entry.first_row), Number(entry.last_row)];
+    if (!(first >= 1 && last >= first && last <= total)) findings.add('row of no file', `rows ${first} to ${last}`);
+    const errors = entry.errors === null ? [] : JSON.parse(entry.errors).map(({ field, code }) => `${field}:${code}`);
+    for (let row = Math.max(first, 1); row <= Math.min(last, total); row++) {
+      if (rows[row]) findings.add('row twice', `row ${row}`);
+      const recordId = entry.record_id === null ? null : Number(entry.record_id) + row - first;
+      rows[row] = { outcome: entry.outcome, recordId, errors };
+    }
+  }
+  return rows;
+}
+
+export function countOutcomes(rows) {
   const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0]));
   for (const row of rows) if (row) counts[row.outcome]++;
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
@@ -137,7 +142,7 @@ async function checkRecords(store, importId, work, rows, expected, findings) {
 }
 
 /** No e-mail address and no phone number twice, whatever the unique indexes say. */
-async function checkUnique(store, findings) {
+export async function checkUnique(store, findings) {
   for (const column of ['email', 'phone']) {
     const twice = await store.query(
       `SELECT LOWER(${column}) AS value, COUNT(*) AS n FROM leads WHERE ${column} IS NOT NULL GROUP BY LOWER(${column}) HAVING COUNT(*) > 1`,
@@ -147,7 +152,7 @@ async function checkUnique(store, findings) {
 }
 
 /** @returns {Promise<number[]>} the numbers of the import's chunks */
-async function checkChunks(store, importId, total, findings) {
+export async function checkChunks(store, importId, total, findings) {
   const chunks = await store.query(
     'SELECT seq, status, first_row, last_row FROM import_chunks WHERE import_id = ? ORDER BY seq',
     [importId],
@@ -162,7 +167,7 @@ async function checkChunks(store, importId, total, findings) {
   return chunks.map(({ seq }) => Number(seq));
 }
 
-async function eventsOf(store, importId, name) {
+export async function eventsOf(store, importId, name) {
   const events = await store.query('SELECT event_id, payload, published_at FROM outbox WHERE name = ? ORDER BY id', [
     name,
   ]);
@@ -184,7 +189,7 @@ const CONSUMERS = {
 };
 
 /** One event for each committed chunk, published, and handled once; and each of the others that an import says, once. */
-async function checkEvents(store, importId, chunks, rows, findings) {
+export async function checkEvents(store, importId, chunks, rows, findings) {
   const committed = await eventsOf(store, importId, 'import.batch-committed');
   const ofChunk = new Map(chunks.map((seq) => [seq, 0]));
   for (const { payload } of committed) {

@@ -3,6 +3,7 @@ import { killFault } from './kills.mjs';
 import { outageFaults } from './outages.mjs';
 import { pointFaults } from './points.mjs';
 import { repeatFaults } from './repeats.mjs';
+import { undoFaults } from './undo.mjs';
 
 /**
  * Something that goes wrong during an import.
@@ -22,7 +23,15 @@ const nothing = {
 };
 
 /** @type {Fault[]} */
-export const FAULTS = [nothing, ...pointFaults, killFault, ...outageFaults, ...repeatFaults, ...frozenFaults];
+export const FAULTS = [
+  nothing,
+  ...pointFaults,
+  killFault,
+  ...outageFaults,
+  ...repeatFaults,
+  ...frozenFaults,
+  ...undoFaults,
+];
 
 /** The faults of these names or groups; all without any. @throws {Error} for a name of none */
 export function faultsOf(names) {

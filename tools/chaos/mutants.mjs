@@ -15,15 +15,9 @@ const QUIET_LIMIT = 45_000;
 const homes = new Set();
 process.on('exit', () => homes.forEach((home) => rmSync(home, { recursive: true, force: true })));
 
-/** A copy of the built program, with a mutant's changes. @throws {Failure} when one does not fit exactly once */
-function copyOf({ name, file, changes } = { changes: [] }) {
-  const home = mkdtempSync(join(tmpdir(), 'muster-mutant-'));
-  homes.add(home);
-  cpSync(inRoot('dist'), join(home, 'dist'), { recursive: true });
-  symlinkSync(inRoot('node_modules'), join(home, 'node_modules'));
-  if (!file) return home;
-  const path = join(home, 'dist', file);
-  let text = readFileSync(path, 'utf8');
+/** The text of a built file with a mutant's changes. @throws {Failure} when one does not fit exactly once */
+function mutated({ name, file, changes }) {
+  let text = readFileSync(inRoot('dist', file), 'utf8');
   for (const [from, to] of changes) {
     const found = text.split(from).length - 1;
     if (found !== 1) {
@@ -31,7 +25,22 @@ function copyOf({ name, file, changes } = { changes: [] }) {
     }
     text = text.replace(from, () => to);
   }
-  writeFileSync(path, text);
+  return text;
+}
+
+/** Whether the planted bugs fit the program as it is built now. @throws {Failure} */
+export function fitMutants() {
+  MUTANTS.forEach(mutated);
+  console.log(`mutants: all ${MUTANTS.length} fit the program`);
+}
+
+/** A copy of the built program, with a mutant's changes. @throws {Failure} as {@link mutated} */
+function copyOf(mutant) {
+  const home = mkdtempSync(join(tmpdir(), 'muster-mutant-'));
+  homes.add(home);
+  cpSync(inRoot('dist'), join(home, 'dist'), { recursive: true });
+  symlinkSync(inRoot('node_modules'), join(home, 'node_modules'));
+  if (mutant) writeFileSync(join(home, 'dist', mutant.file), mutated(mutant));
   return home;
 }
 
@@ -54,8 +63,7 @@ export async function runMutants(options) {
   const chosen = new Set(options.faults.map(({ name }) => name));
   const mutants = MUTANTS.filter(({ profile, fault }) => options.profiles.includes(profile) && chosen.has(fault));
   if (mutants.length === 0) throw new Failure('no mutant is exposed by these faults in these profiles');
-  // All copies are tried first: a change that fits no more shall be said at once.
-  for (const mutant of mutants) rmSync(copyOf(mutant), { recursive: true });
+  mutants.forEach(mutated);
   console.log(`seed ${options.seed}`);
   const rows = [];
   let failures = 0;

@@ -1,5 +1,7 @@
 const RUN = 'libs/features/src/imports/imports.run.service.js';
 const REPOSITORY = 'libs/features/src/imports/imports.repository.js';
+const UNDO = 'libs/features/src/imports/imports.undo.run.service.js';
+const BULK = 'libs/features/src/contacts/contacts.bulk.service.js';
 const RELAY = 'libs/platform/src/outbox/relay.js';
 const DISPATCHER = 'libs/platform/src/broker/dispatcher.js';
 const BROKER = 'libs/platform/src/broker/amqp.broker.js';
@@ -17,16 +19,16 @@ export const MUTANTS = [
     wanted: 'row lost',
     file: RUN,
     changes: [
-      [
-        `        if (!(await this.repository.fence(tx, chunk)))
+      ...['holds', 'fence'].map((check) => [
+        `        if (!(await this.repository.${check}(tx, chunk)))
             throw new ChunkLost();
 `,
         '',
-      ],
+      ]),
       [
-        'await this.transactions.run((tx) => this.commit(tx, chunk, plan, batch));',
+        'await this.transactions.run((tx) => this.commit(tx, chunk, plan, write));',
         `if (!(await this.transactions.run((tx) => this.repository.fence(tx, chunk)))) throw new ChunkLost();
-                await this.transactions.run((tx) => this.commit(tx, chunk, plan, batch));`,
+                await this.transactions.run((tx) => this.commit(tx, chunk, plan, write));`,
       ],
     ],
   },
@@ -100,6 +102,22 @@ export const MUTANTS = [
     wanted: 'thawed worker wrote',
     file: REPOSITORY,
     changes: [['.update({ id, token, status }, {', '.update({ id }, {']],
+  },
+  {
+    name: 'the ledger of an undo is not written again when a chunk is taken up again',
+    profile: 'embedded',
+    fault: 'undo: undo.before-commit',
+    wanted: 'row lost',
+    file: UNDO,
+    changes: [['await this.undoLedger.add(tx,', 'if (chunk.token === 1) await this.undoLedger.add(tx,']],
+  },
+  {
+    name: 'what is kept about records does not follow when they are put back',
+    profile: 'embedded',
+    fault: 'undo: undo.after-commit',
+    wanted: 'keys wrong',
+    file: BULK,
+    changes: [['changed(tx, by, this.kind.noun, written)', 'changed(tx, by, this.kind.noun, [])']],
   },
   {
     name: 'a message is acknowledged before its effect is committed',

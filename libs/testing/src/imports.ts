@@ -11,7 +11,6 @@ import { Analysis, Import, ImportOptions } from '@muster/features/imports/import
 import { Forecast } from '@muster/features/imports/imports.forecast';
 import { GroupsModule } from '@muster/features/groups/groups.module';
 import { GroupsService } from '@muster/features/groups/groups.service';
-import { HolderReader } from '@muster/features/imports/imports.holders';
 import { ImportLedger, RowOutcome } from '@muster/features/imports/imports.ledger';
 import { matchRule, resolvesRows } from '@muster/features/imports/imports.match';
 import { ImportNames } from '@muster/features/imports/imports.names.service';
@@ -23,6 +22,7 @@ import {
   rowReading,
 } from '@muster/features/imports/imports.plans';
 import { RowRanges } from '@muster/features/imports/imports.ranges';
+import { Way } from '@muster/features/imports/imports.records';
 import { ImportsRepository } from '@muster/features/imports/imports.repository';
 import { ImportsRunService } from '@muster/features/imports/imports.run.service';
 import { LeadsModule } from '@muster/features/leads/leads.module';
@@ -61,6 +61,12 @@ export interface TestImportOptions extends Partial<ImportOptions> {
   mapping?: Record<string, string | null>;
   forecast?: Forecast;
   runners?: number;
+}
+
+/** The same for a dry run. */
+export interface TestDryRunOptions extends TestImportOptions {
+  excluded?: { first: number; last: number }[];
+  signal?: AbortSignal;
 }
 
 export type TestImports = Awaited<ReturnType<typeof openTestImports>>;
@@ -218,7 +224,12 @@ export async function openTestImports() {
     return { id, work, plan, outcomes: await ledger.rowsAt(id, undefined, 0, 10_000) };
   }
 
-  async function dryRun(rows: Json[][], options: TestImportOptions = {}) {
+  /** @param way how records are found */
+  async function dryRun(
+    rows: Json[][],
+    { excluded = [], signal = new AbortController().signal, ...options }: TestDryRunOptions = {},
+    way?: Way,
+  ) {
     const { staged, work } = await stage(rows, options);
     const fields = await services.get(CustomFieldsService).current('leads');
     const source = rowReading({ ...work, id: 0, recordBase: 1 });
@@ -226,9 +237,18 @@ export async function openTestImports() {
     const importer = await services.get(AuthService).principalOf(manager.userId);
     const lookup = { plan: { ...source, work: { ...source.work, recordBase: null } }, rule, importer };
     const select = <T>(sql: string, params: unknown[]) => services.database.query<T>(sql, params);
-    const holders = new HolderReader(services.database);
-    const dry = new DryRun(holders, select, source, staged, lookup, fields, RowRanges.none, names);
-    return dry.run(new AbortController().signal);
+    const dry = new DryRun(
+      services.database,
+      select,
+      source,
+      staged,
+      lookup,
+      fields,
+      RowRanges.of(excluded),
+      names,
+      way,
+    );
+    return dry.run(signal);
   }
 
   const add = async (values: Json, by = manager) => (await leads.create(by, { source: 'web', ...values } as never)).id;

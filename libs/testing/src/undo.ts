@@ -75,14 +75,16 @@ export async function openUndo() {
           ...{ name: `Row ${row}`, ...given },
         };
         await records.insert(tx, lead);
-        await services.get(ContactFollowers).changed(tx, null, { noun: 'leads', before: null, after: lead });
+        await services.get(ContactFollowers).changed(tx, null, 'leads', [{ before: null, after: lead }]);
       }
 
       async function update(id: number, fileRow: number, given: Partial<Lead>): Promise<void> {
         const before = (await records.lock(tx, id, { sql: '1 = 1', params: [] }))!;
         const after = { ...before, ...given, updatedAt: new Date(), version: before.version + 1 };
         await records.update(tx, id, { ...given, updatedAt: after.updatedAt, version: after.version });
-        await services.get(ContactFollowers).changed(tx, null, { noun: 'leads', before, after });
+        const fields = services.get(CustomFieldsService);
+        await fields.mirror(tx, await fields.load(tx, 'leads'), [{ recordId: id, values: after.customFields }]);
+        await services.get(ContactFollowers).changed(tx, null, 'leads', [{ before, after }]);
         const held = Object.fromEntries(Object.keys(given).map((field) => [field, before[field as keyof Lead]]));
         const change: ImportChange = { importId, fileRow, recordId: id, before: held, versionAfter: after.version };
         await tx.manager.getRepository<ImportChange>('import_changes').insert(change as object);
