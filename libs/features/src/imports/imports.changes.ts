@@ -22,12 +22,12 @@ export interface Change {
 export type Updater = (cells: readonly Cell[], values: readonly BulkValue[], stored: Columns) => Change;
 
 /** Targets that are columns of their own, and whether the column may be empty. */
-const LEAD_FIELDS: Record<string, string> = {
+export const LEAD_FIELDS: Record<string, string> = {
   ...{ email: 'email', phone: 'phone', status: 'status', source: 'source', company: 'company', imageUrl: 'image_url' },
   assignee: ASSIGNEE_COLUMNS.leads,
 };
 const NAMES_AND_FLAGS = ['fullName', 'firstName', 'lastName', 'doNotContact'];
-const CUSTOMER_FIELDS: Record<string, string> = {
+export const CUSTOMER_FIELDS: Record<string, string> = {
   ...Object.fromEntries(Object.entries(CUSTOMER_COLUMNS).filter(([field]) => !NAMES_AND_FLAGS.includes(field))),
   assignee: ASSIGNEE_COLUMNS.customers,
 };

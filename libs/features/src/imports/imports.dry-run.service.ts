@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { Transactions } from '@muster/platform/database/transactions';
+import { failPoint } from '@muster/platform/observability/fail-points';
 import { AuthService } from '../auth/auth.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
 import { ImportRefused } from './imports.analyze.service';
 import { DryRun } from './imports.dry-run';
 import { ClaimedDryRun, DryRunsRepository } from './imports.dry-run.repository';
 import { Forecasts } from './imports.forecast';
-import { HolderReader } from './imports.holders';
 import { matchRule } from './imports.match';
 import { ImportNames } from './imports.names.service';
 import { ImportPlans, rowReading } from './imports.plans';
@@ -19,8 +19,6 @@ import { ImportsRepository } from './imports.repository';
 /** Does the dry runs that were asked for. */
 @Injectable()
 export class ImportsDryRunService {
-  private readonly holders: HolderReader;
-
   constructor(
     private readonly database: Database,
     private readonly transactions: Transactions,
@@ -31,9 +29,7 @@ export class ImportsDryRunService {
     private readonly customFields: CustomFieldsService,
     private readonly auth: AuthService,
     private readonly names: ImportNames,
-  ) {
-    this.holders = new HolderReader(database);
-  }
+  ) {}
 
   /** Writes nothing but the plan itself. @throws {ImportRefused} when there is nothing left to plan */
   async run(claim: ClaimedDryRun, signal: AbortSignal): Promise<void> {
@@ -56,9 +52,10 @@ export class ImportsDryRunService {
     const left = RowRanges.of(excluded.map(([first, last]) => ({ first, last })));
     const staged = await this.plans.stagedTable(work);
     try {
-      const dryRun = new DryRun(this.holders, select, source, staged, lookup, fields, left, this.names);
+      const dryRun = new DryRun(this.database, select, source, staged, lookup, fields, left, this.names);
       const { forecast, result } = await dryRun.run(signal);
       await this.forecasts.store(work, claim.id, forecast);
+      failPoint('plan.before-settle');
       await this.transactions.run((tx) => this.dryRuns.settle(tx, claim, { status: 'ready', result }));
     } finally {
       await staged.close();

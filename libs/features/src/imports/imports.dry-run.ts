@@ -1,22 +1,39 @@
 import { setImmediate } from 'node:timers/promises';
+import { Database } from '@muster/platform/database/database';
 import { StagedRow, StagedTable } from '@muster/platform/tabular/staged-table';
 import { LoadedFields } from '../custom-fields/custom-fields.service';
-import { compileUpdater, propertyOf, valueOf } from './imports.changes';
+import { Change, compileUpdater, propertyOf, valueOf } from './imports.changes';
+import { DryRunBatch } from './imports.dry-run.batch';
+import { Links } from './imports.dry-run.links';
 import { PlanRejection, PlanResult, PlanSample } from './imports.entity';
 import { Forecast, ForecastBuilder } from './imports.forecast';
-import { Found, HolderReader, Lookup, Select } from './imports.holders';
+import { compileGlance, Glance } from './imports.glance';
+import { HolderReader, Lookup, Select } from './imports.holders';
 import { matchKey } from './imports.match';
 import { ImportNames } from './imports.names.service';
 import { keyOf } from './imports.preview.flags';
 import { RowRanges } from './imports.ranges';
-import { CheckedRow, Holder, madeHolder, Resolution, Resolver, rowReader } from './imports.resolver';
+import { RecordReader, Way } from './imports.records';
+import {
+  CheckedRow,
+  decide,
+  Holder,
+  isFatal,
+  madeHolder,
+  Met,
+  Resolution,
+  Resolver,
+  rowReader,
+} from './imports.resolver';
 import { RowSource } from './imports.targets';
 
 /**
  * How many rows are looked up at a time. Values are looked up in the order of the index: the more at a time, the fewer of its pages are
- * read anew. While some are resolved the next are on their way.
+ * read anew.
  */
 const LOOKED_UP_AT_ONCE = 100_000;
+/** How many rows meet the records of one walk. */
+const WALKED_AT_ONCE = 500_000;
 /** How many rows are in memory with all their cells. */
 const ROWS_AT_ONCE = 20_000;
 /** How many rows are checked before others have their turn. */
@@ -26,51 +43,62 @@ const FEW = 200;
 /** How many rows of each kind a plan shows. */
 const SAMPLES = 20;
 
-interface Batch<Row = CheckedRow> {
-  rows: Row[];
-  found: Found;
+interface Part {
+  rows: CheckedRow[];
   holders: Map<number, Holder>;
 }
 
-/** A row without its cells and values. */
-interface BareRow extends CheckedRow {
-  /** What a record that the row makes would be found by under the rule's field; it may be a default value. */
-  made: string | null;
-}
+/** Stands for what a row changes, where that is only looked up for samples. */
+const SOMETHING: Change = { next: { id: null }, errors: [] };
+const NOTHING: Change = { next: {}, errors: [] };
+const NOBODY: Met = { email: null, phone: null, keyed: [] };
 
-const NONE: never[] = [];
+/** A row that changes a record; what, if it is known. */
+type Updated = PlanSample | { row: number };
 
 /**
- * Runs an import over a store that it only reads, with the same reading, matching and resolving of rows.
+ * Runs an import over a store that it only reads, with the same reading, matching and deciding of rows.
  *
- * Rows that share no value and no record with another row have their outcome whatever the order, so the first pass resolves each by
- * itself and forgets it. What the others become depends on the rows before them: a second pass resolves those alone, in the order of the
- * file, and keeps what they make of records. So memory is taken by what rows share, not by the file.
+ * Rows that share no value and no record with another row have their outcome whatever the order, so the first pass decides each by
+ * itself. It keeps of a row what it is found by, in columns, and reads rows again only to show them, or where a glance at what they give
+ * does not tell whether they change a record. What the others become depends on the rows before them: another pass resolves those
+ * alone, in the order of the file, and keeps what they make of records. So memory is taken by what rows share, not by the file.
  */
 export class DryRun {
   private readonly rule;
   private readonly read;
-  private readonly updated = new Sampler<PlanSample>();
+  private readonly glance: Glance | null;
+  private readonly holders: HolderReader;
+  private readonly records: RecordReader;
+  private readonly updated = new Sampler<Updated>();
   private readonly rejected = new Sampler<PlanRejection>();
   private readonly builder: ForecastBuilder;
   private readonly links: Links;
   private readonly total: number;
   private readonly customAt: number;
+  /** How many values each row is looked up by. */
+  private readonly fields: number;
 
+  /** @param way how records are found; by default the cheaper way */
   constructor(
-    private readonly holders: HolderReader,
+    database: Database,
     private readonly select: Select,
     private readonly source: RowSource,
     private readonly staged: StagedTable,
     private readonly lookup: Lookup,
-    private readonly fields: LoadedFields,
+    private readonly customFields: LoadedFields,
     private readonly excluded: RowRanges,
     private readonly names: ImportNames,
+    private readonly way?: Way,
   ) {
     this.rule = lookup.rule;
-    this.read = rowReader(source, this.rule, fields);
+    this.read = rowReader(source, this.rule, customFields);
+    this.glance = this.rule.policy === 'update' ? compileGlance(source) : null;
+    this.holders = new HolderReader(database);
+    this.records = new RecordReader(database, select, lookup, this.glance);
     this.total = staged.totalRows;
     this.customAt = source.target.columns.indexOf('custom_fields');
+    this.fields = ['email', 'phone'].filter((field) => source.targets.includes(field)).length;
     this.builder = new ForecastBuilder(this.total);
     this.links = new Links(this.total);
   }
@@ -79,57 +107,96 @@ export class DryRun {
   async run(signal: AbortSignal): Promise<{ forecast: Forecast; result: PlanResult }> {
     for (const { first, last } of this.excluded.ranges)
       for (let row = first; row <= last; row++) this.builder.exclude(row);
-    await this.resolveEach(signal);
+    await this.decideEach(signal);
     const linked = this.links.linked();
     this.updated.drop(linked);
     this.rejected.drop(linked);
     await this.resolveLinked(linked, signal);
-    const result = { counts: this.builder.counts, samples: this.updated.some(), rejected: this.rejected.some() };
+    const result = {
+      counts: this.builder.counts,
+      samples: await this.complete(this.updated.some()),
+      rejected: this.rejected.some(),
+    };
     return { forecast: this.builder.build(), result };
   }
 
-  private async resolveEach(signal: AbortSignal): Promise<void> {
-    const parts = Math.ceil(this.total / LOOKED_UP_AT_ONCE);
-    const starts = Array.from({ length: parts }, (_, index) => index * LOOKED_UP_AT_ONCE + 1);
-    for await (const { rows, found, holders } of inOrder(starts, (from) => this.loadBare(from, signal))) {
-      const resolver = this.resolver();
-      for (const holder of holders.values()) resolver.add(holder);
-      for (const row of rows) this.link(row, found);
-      if (this.rule.policy !== 'update') {
-        for (const row of rows) this.take(resolver.resolve(row));
-        await setImmediate();
-        continue;
-      }
-      // What a row changes takes its cells: those of rows that meet a record are read again.
-      for (let start = 0; start < rows.length; start += ROWS_AT_ONCE) {
-        signal.throwIfAborted();
-        const some = rows.slice(start, start + ROWS_AT_ONCE);
-        const meeting = some.filter((row) => meets(row, found)).map(({ row }) => row);
-        const whole = new Map((await this.checked(meeting)).map((row) => [row.row, row]));
-        for (const row of some) this.take(resolver.resolve(whole.get(row.row) ?? row));
+  private async decideEach(signal: AbortSignal): Promise<void> {
+    const way = this.way ?? (await this.records.wayFor(this.fields * Math.min(this.total, WALKED_AT_ONCE)));
+    const atOnce = Math.min(this.total, way === 'walk' ? WALKED_AT_ONCE : LOOKED_UP_AT_ONCE);
+    for (let next = 1; next <= this.total;) {
+      const batch = new DryRunBatch(atOnce, this.glance, this.rule.field !== null);
+      next = await this.fill(batch, next, signal);
+      await this.records.meet(batch, way, signal);
+      const slow = await this.decide(batch);
+      for (let at = 0; at < slow.length; at += LOOKED_UP_AT_ONCE) {
+        await this.resolveSlow(batch, slow.slice(at, at + LOOKED_UP_AT_ONCE), signal);
       }
     }
   }
 
-  /** Rows from one on without their cells, only with what they are looked up and linked by, and what was found. */
-  private async loadBare(from: number, signal: AbortSignal): Promise<Batch<BareRow>> {
-    const rows: BareRow[] = [];
-    const end = Math.min(from + LOOKED_UP_AT_ONCE - 1, this.total);
-    for (let first = from; first <= end; first += ROWS_AT_ONCE) {
+  /** Reads rows into a batch. @returns the first row that is not read */
+  private async fill(batch: DryRunBatch, from: number, signal: AbortSignal): Promise<number> {
+    let next = from;
+    while (next <= this.total && batch.room > 0) {
       signal.throwIfAborted();
-      const last = Math.min(first + ROWS_AT_ONCE - 1, end);
-      for (const row of await this.check(this.staged.readRows(first, last, this.source.columns))) {
-        const made = this.madeKey(row);
-        const errors = row.errors.length === 0 ? NONE : row.errors;
-        rows.push(Object.assign(row, { cells: NONE, values: NONE, errors, made }));
-      }
+      const last = Math.min(next + Math.min(ROWS_AT_ONCE, batch.room) - 1, this.total);
+      await this.check(this.staged.readRows(next, last, this.source.columns), (row) => {
+        if (isFatal(this.rule, row) || this.rule.refusal) this.take(decide(this.rule, row, NOBODY, () => NOTHING));
+        else this.keep(batch, row);
+      });
+      next = last + 1;
     }
-    const found = await this.holders.find(this.select, this.lookup, rows);
-    return { rows, found, holders: await this.holders.read(this.select, this.lookup, found, false) };
+    return next;
   }
 
-  private checked(rows: readonly number[]): Promise<CheckedRow[]> {
-    return rows.length === 0 ? Promise.resolve([]) : this.check(this.readRows(Uint32Array.from(rows)));
+  private keep(batch: DryRunBatch, row: CheckedRow): void {
+    // What a record that the row makes would be found by under the rule's field; it may be a default value.
+    const made = this.rule.field ? (row.key ?? matchKey(this.rule, row.values[this.customAt] as string)) : null;
+    if (made !== null) this.links.add(row.row, keyOf(made, 2));
+    batch.add(row, this.links);
+  }
+
+  /** @returns the places in the batch of the rows whose cells are needed */
+  private async decide(batch: DryRunBatch): Promise<number[]> {
+    const slow: number[] = [];
+    const isUpdate = this.rule.policy === 'update';
+    for (let at = 0; at < batch.size; at++) {
+      if (at % ROWS_IN_A_TURN === 0) await setImmediate();
+      const row = { row: batch.row(at), errors: NO_ERRORS };
+      const met = batch.metAt(at);
+      // Ids and keys cannot meet: ids are negative here.
+      if (isUpdate && met) for (const id of batch.idsAt(at)) this.links.add(row.row, -id);
+      let isSlow = isUpdate && batch.isIncomplete(at);
+      const resolution = isSlow
+        ? null
+        : decide(this.rule, row, met ?? NOBODY, (holder) => {
+            const changes = batch.changesAt(at, met!, holder);
+            if (changes === null) isSlow = true;
+            return changes ? SOMETHING : NOTHING;
+          });
+      if (isSlow) slow.push(at);
+      else this.take(resolution!);
+    }
+    return slow;
+  }
+
+  /** Resolves rows of a batch one by one, with their cells and all that the records which they meet hold. */
+  private async resolveSlow(batch: DryRunBatch, places: number[], signal: AbortSignal): Promise<void> {
+    const ids = new Set(places.flatMap((at) => batch.idsAt(at)));
+    const found = {
+      ids,
+      email: new Map<string, number>(),
+      phone: new Map<string, number>(),
+      key: new Map<string, number[]>(),
+    };
+    const holders = await this.holders.read(this.select, this.lookup, found, false);
+    const resolver = this.resolver();
+    for (const holder of holders.values()) resolver.add(holder);
+    for (let start = 0; start < places.length; start += ROWS_AT_ONCE) {
+      signal.throwIfAborted();
+      const rows = Uint32Array.from(places.slice(start, start + ROWS_AT_ONCE), (at) => batch.row(at));
+      await this.check(this.readRows(rows), (row) => this.take(resolver.resolve(row)));
+    }
   }
 
   private async resolveLinked(linked: Uint32Array, signal: AbortSignal): Promise<void> {
@@ -140,7 +207,7 @@ export class DryRun {
       while (end < linked.length && linked[end] < linked[at] + ROWS_AT_ONCE) end++;
       parts.push(linked.subarray(at, end));
     }
-    for await (const { rows, holders } of inOrder(parts, (part) => this.load(this.readRows(part)))) {
+    for await (const { rows, holders } of inOrder(parts, (part) => this.load(part))) {
       signal.throwIfAborted();
       for (const [id, holder] of holders) {
         if (known.has(id)) continue; // as the rows before have left it
@@ -149,7 +216,7 @@ export class DryRun {
       }
       for (const row of rows) {
         const resolution = resolver.resolve(row);
-        this.take(resolution);
+        this.take(resolution, sampleOf(resolution));
         const { target } = this.source;
         const made =
           resolution.outcome === 'created'
@@ -162,7 +229,7 @@ export class DryRun {
   }
 
   private resolver(): Resolver {
-    return new Resolver(this.rule, compileUpdater(this.source, this.fields));
+    return new Resolver(this.rule, compileUpdater(this.source, this.customFields));
   }
 
   private async readRows(rows: Uint32Array): Promise<StagedRow[]> {
@@ -173,60 +240,59 @@ export class DryRun {
     return read.filter(({ row }) => wanted.has(row));
   }
 
-  private async check(reading: Promise<StagedRow[]>): Promise<CheckedRow[]> {
-    const rows: CheckedRow[] = [];
+  private async check(reading: Promise<StagedRow[]>, take: (row: CheckedRow) => void): Promise<void> {
     const read = await reading;
     const names = await this.names.of(this.source.work, this.source.targets, read);
     for (const staged of read) {
-      if (!this.excluded.has(staged.row)) rows.push(this.read(staged, names));
+      if (!this.excluded.has(staged.row)) take(this.read(staged, names));
       if (staged.row % ROWS_IN_A_TURN === 0) await setImmediate();
     }
-    return rows;
   }
 
-  private async load(reading: Promise<StagedRow[]>): Promise<Batch> {
-    const rows = await this.check(reading);
+  private async load(part: Uint32Array): Promise<Part> {
+    const rows: CheckedRow[] = [];
+    await this.check(this.readRows(part), (row) => rows.push(row));
     const found = await this.holders.find(this.select, this.lookup, rows);
-    return { rows, found, holders: await this.holders.read(this.select, this.lookup, found, false) };
+    return { rows, holders: await this.holders.read(this.select, this.lookup, found, false) };
   }
 
-  private take(resolution: Resolution): void {
-    const { row, outcome, holder, errors, changes } = resolution;
+  /** @param sample of a row that changes a record, where it can only be had now */
+  private take(resolution: Resolution, sample?: () => PlanSample): void {
+    const { row, outcome, holder, errors } = resolution;
     this.builder.add(resolution);
     if (outcome === 'rejected') this.rejected.offer(() => ({ row, errors: errors! }));
     // A record that the import makes itself has no id yet.
-    if (outcome !== 'updated' || holder!.row !== null) return;
-    this.updated.offer(() => {
-      const of = (column: string) => ({
-        old: valueOf(column, holder!.values[column]),
-        new: valueOf(column, changes![column]),
-      });
-      const fields = Object.keys(changes!).map((column) => [propertyOf(column), of(column)]);
-      return { row, recordId: holder!.id, changes: Object.fromEntries(fields) as PlanSample['changes'] };
-    });
+    if (outcome === 'updated' && holder!.row === null) this.updated.offer(sample ?? (() => ({ row })));
   }
 
-  private madeKey({ key, values }: CheckedRow): string | null {
-    if (!this.rule.field || values.length === 0) return null;
-    return key ?? matchKey(this.rule, values[this.customAt] as string);
-  }
-
-  /** Notes by what a row may be linked with others: its values, and the records that it meets where records change. */
-  private link({ row, email, phone, key, made }: BareRow, found: Found): void {
-    const { links, rule } = this;
-    [email, phone, made].forEach((value, field) => {
-      if (value !== null) links.add(row, keyOf(value, field));
-    });
-    if (rule.policy !== 'update') return;
-    const ids = [found.email.get(email!), found.phone.get(phone!), ...(key === null ? [] : (found.key.get(key) ?? []))];
-    // Ids and keys cannot meet: ids are negative here.
-    for (const id of new Set(ids)) if (id !== undefined) links.add(row, -id);
+  /** What rows change, of those of which that is not known yet; without those that a person has changed meanwhile. */
+  private async complete(samples: Updated[]): Promise<PlanSample[]> {
+    const left = samples.filter((sample) => !('changes' in sample)).map(({ row }) => row);
+    const { rows, holders } = await this.load(Uint32Array.from(left));
+    const resolver = this.resolver();
+    for (const holder of holders.values()) resolver.add(holder);
+    const known = new Map(
+      rows.flatMap((row) => {
+        const resolution = resolver.resolve(row);
+        return resolution.outcome === 'updated' ? [[row.row, sampleOf(resolution)()] as const] : [];
+      }),
+    );
+    return samples.flatMap((sample) => ('changes' in sample ? sample : (known.get(sample.row) ?? [])));
   }
 }
 
-/** Whether some record holds what a row holds. */
-const meets = ({ email, phone, key }: CheckedRow, { email: emails, phone: phones, key: keys }: Found): boolean =>
-  (email !== null && emails.has(email)) || (phone !== null && phones.has(phone)) || (key !== null && keys.has(key));
+const NO_ERRORS: never[] = [];
+
+const sampleOf =
+  ({ row, holder, changes }: Resolution) =>
+  (): PlanSample => {
+    const of = (column: string) => ({
+      old: valueOf(column, holder!.values[column]),
+      new: valueOf(column, changes![column]),
+    });
+    const fields = Object.keys(changes!).map((column) => [propertyOf(column), of(column)]);
+    return { row, recordId: holder!.id, changes: Object.fromEntries(fields) as PlanSample['changes'] };
+  };
 
 /** Loads things, one ahead, and gives them in order. */
 async function* inOrder<T, R>(items: readonly T[], load: (item: T) => Promise<R>): AsyncGenerator<R> {
@@ -242,41 +308,6 @@ async function* inOrder<T, R>(items: readonly T[], load: (item: T) => Promise<R>
     const loaded = await ahead.shift()!;
     if (next < items.length) start(items[next++]);
     yield loaded;
-  }
-}
-
-/** Finds the rows that have something in common with another row: two numbers for each thing of a row. */
-class Links {
-  private rows: Uint32Array;
-  private things: Float64Array;
-  private count = 0;
-
-  constructor(expected: number) {
-    this.rows = new Uint32Array(Math.max(2 * expected, 16));
-    this.things = new Float64Array(this.rows.length);
-  }
-
-  add(row: number, thing: number): void {
-    if (this.count === this.rows.length) {
-      const [rows, things] = [new Uint32Array(2 * this.count), new Float64Array(2 * this.count)];
-      rows.set(this.rows);
-      things.set(this.things);
-      [this.rows, this.things] = [rows, things];
-    }
-    this.rows[this.count] = row;
-    this.things[this.count++] = thing;
-  }
-
-  /** Rising. */
-  linked(): Uint32Array {
-    const sorted = this.things.slice(0, this.count).sort();
-    const shared = new Set<number>();
-    for (let at = 1; at < sorted.length; at++) if (sorted[at] === sorted[at - 1]) shared.add(sorted[at]);
-    const linked = new Set<number>();
-    if (shared.size > 0) {
-      for (let at = 0; at < this.count; at++) if (shared.has(this.things[at])) linked.add(this.rows[at]);
-    }
-    return Uint32Array.from(linked).sort();
   }
 }
 

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import { Allow, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { Allow, IsIn, IsOptional, IsString } from 'class-validator';
 import { ListQueryDto, PageMetaDto } from '@muster/platform/http/list-query.dto';
 import {
   IMPORT_STATUSES,
@@ -10,6 +10,7 @@ import {
   type ImportTarget,
   type Outcome,
 } from './imports.entity';
+import { LedgerPageQuery } from './imports.ledger.dto';
 import { RunOptionsInput } from './imports.steps.dto';
 import { EmissionView } from './imports.undo.dto';
 
@@ -36,34 +37,11 @@ export class ListImportsQuery extends ListQueryDto {
 }
 
 /** Which rows of the ledger. */
-export class ListRowsQuery {
-  /** From 1. */
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1_000_000)
-  @IsOptional()
-  page: number = 1;
-
-  /** Rows on a page. */
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(100)
-  @IsOptional()
-  limit: number = 20;
-
+export class ListRowsQuery extends LedgerPageQuery {
   /** Only rows with this outcome. */
   @IsIn(OUTCOMES)
   @IsOptional()
   outcome?: Outcome;
-
-  /** The last row already seen, from `meta.nextCursor`; the cost is the same however far in. */
-  @Transform(({ value }) => (typeof value === 'string' ? value : undefined))
-  @IsString()
-  @MaxLength(20)
-  @IsOptional()
-  cursor?: string;
 }
 
 export class ImportAccepted {

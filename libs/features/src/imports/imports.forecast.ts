@@ -88,15 +88,20 @@ export class ForecastBuilder {
 
   build(): Forecast {
     const { outcomes, records, versions } = this;
-    const rows = Uint32Array.from(versions.keys(), (index) => (records[index] === 0 ? 0 : index + 1)).filter(
-      (row) => row > 0,
-    );
-    return new Forecast(
-      outcomes,
-      rows,
-      Float64Array.from(rows, (row) => records[row - 1]),
-      rows.map((row) => versions[row - 1]),
-    );
+    let count = 0;
+    for (let index = 0; index < records.length; index++) if (records[index] !== 0) count++;
+    const matched = {
+      rows: new Uint32Array(count),
+      records: new Float64Array(count),
+      versions: new Uint32Array(count),
+    };
+    for (let index = 0, at = 0; at < count; index++) {
+      if (records[index] === 0) continue;
+      matched.rows[at] = index + 1;
+      matched.records[at] = records[index];
+      matched.versions[at++] = versions[index];
+    }
+    return new Forecast(outcomes, matched.rows, matched.records, matched.versions);
   }
 }
 

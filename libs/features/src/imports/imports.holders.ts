@@ -1,3 +1,4 @@
+import { CompiledField } from '@muster/core/contact/custom-fields';
 import { holds, Principal } from '@muster/core/principal';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
@@ -52,7 +53,7 @@ export class HolderReader {
   ): Promise<Found> {
     const found: Found = { ids: new Set(), email: new Map(), phone: new Map(), key: new Map() };
     const unique = async (field: 'email' | 'phone') => {
-      await this.each<{ id: number; held: string }>(
+      await inSets<{ id: number; held: string }>(
         select,
         (marks) => `SELECT id, ${field} AS held FROM ${plan.target.table} WHERE ${field} IN (${marks})`,
         [],
@@ -64,19 +65,12 @@ export class HolderReader {
     // Beside each other, where the store has a connection for each.
     await Promise.all([unique('email'), unique('phone')]);
     if (!rule.field) return found;
-    await this.each<{ id: number; held: string }>(
-      select,
-      (marks) =>
-        `SELECT record_id AS id, sort_key AS held FROM custom_field_values WHERE field_id = ? AND sort_key IN (${marks})`,
-      [rule.field.id],
-      valuesOf(rows, 'key'),
-      ({ id, held }) => {
-        const ids = found.key.get(held);
-        if (ids) ids.push(Number(id));
-        else found.key.set(held, [Number(id)]);
-        found.ids.add(Number(id));
-      },
-    );
+    await findKeyed(select, rule.field, valuesOf(rows, 'key'), (key, id) => {
+      const ids = found.key.get(key);
+      if (ids) ids.push(id);
+      else found.key.set(key, [id]);
+      found.ids.add(id);
+    });
     return found;
   }
 
@@ -93,7 +87,7 @@ export class HolderReader {
     const columns = changeableColumns(target);
     const holders = new Map<number, Holder>();
     const until = lock ? this.database.dialect.forUpdate : '';
-    await this.each<Columns & { id: number; version: number; writable: number }>(
+    await inSets<Columns & { id: number; version: number; writable: number }>(
       select,
       (marks) =>
         `SELECT id, version, CASE WHEN ${writable.sql} THEN 1 ELSE 0 END AS writable, ${columns.join(', ')}
@@ -113,7 +107,7 @@ export class HolderReader {
   /** How often an import has changed records, where it has. */
   async changesOf(select: Select, importId: number, ids: readonly number[]): Promise<Map<number, number>> {
     const counts = new Map<number, number>();
-    await this.each<{ record_id: number; n: number }>(
+    await inSets<{ record_id: number; n: number }>(
       select,
       (marks) =>
         `SELECT record_id, COUNT(*) AS n FROM import_changes WHERE import_id = ? AND record_id IN (${marks}) GROUP BY record_id`,
@@ -123,22 +117,43 @@ export class HolderReader {
     );
     return counts;
   }
+}
 
-  private async each<T>(
-    select: Select,
-    sqlOf: (marks: string) => string,
-    before: readonly unknown[],
-    values: readonly (string | number)[],
-    take: (row: T) => void,
-  ): Promise<void> {
-    for (let start = 0; start < values.length; start += AT_ONCE) {
-      const some = values.slice(start, start + AT_ONCE);
-      const length = LENGTHS.find((each) => each >= some.length)!;
-      const filled = [...some, ...Array.from({ length: length - some.length }, () => some[0])];
-      for (const row of await select<T>(sqlOf(marks(filled)), [...before, ...filled])) take(row);
-    }
+/**
+ * Asks for a few thousand values at a time.
+ * @param sqlOf makes the statement from the placeholders of the values, which come last
+ * @param before the parameters that come before them
+ */
+export async function inSets<T>(
+  select: Select,
+  sqlOf: (marks: string) => string,
+  before: readonly unknown[],
+  values: readonly (string | number)[],
+  take: (row: T) => void,
+): Promise<void> {
+  for (let start = 0; start < values.length; start += AT_ONCE) {
+    const some = values.slice(start, start + AT_ONCE);
+    const length = LENGTHS.find((each) => each >= some.length)!;
+    const filled = [...some, ...Array.from({ length: length - some.length }, () => some[0])];
+    for (const row of await select<T>(sqlOf(marks(filled)), [...before, ...filled])) take(row);
   }
 }
+
+/** The records that have these values in a custom field. */
+export const findKeyed = (
+  select: Select,
+  field: CompiledField,
+  keys: readonly string[],
+  take: (key: string, id: number) => void,
+): Promise<void> =>
+  inSets<{ id: number; held: string }>(
+    select,
+    (marks) =>
+      `SELECT record_id AS id, sort_key AS held FROM custom_field_values WHERE field_id = ? AND sort_key IN (${marks})`,
+    [field.id],
+    keys,
+    ({ id, held }) => take(held, Number(id)),
+  );
 
 /** The rows' different values, in the order of the index that they are looked up in. */
 function valuesOf(rows: readonly Sought[], field: 'email' | 'phone' | 'key'): string[] {
@@ -151,7 +166,8 @@ function valuesOf(rows: readonly Sought[], field: 'email' | 'phone' | 'key'): st
 const rowOf = ({ recordBase, totalRows }: Import, id: number): number | null =>
   recordBase !== null && id >= recordBase && id < recordBase + totalRows! ? id - recordBase + 1 : null;
 
-function writableBy(importer: Principal | null, { target }: Import): SqlCondition {
+/** The records that an importer may change. */
+export function writableBy(importer: Principal | null, { target }: Import): SqlCondition {
   return importer && holds(importer, `${target}:write`)
     ? writableRecords(importer, target)
     : { sql: '1 = 0', params: [] };

@@ -249,6 +249,12 @@ export class ImportsRepository {
     };
   }
 
+  /** Whether the claim on a chunk is ours as far as is committed: nothing is held by that. */
+  async holds(tx: Tx, { importId, seq, token }: ClaimedChunk): Promise<boolean> {
+    const sql = `SELECT 1 AS held FROM import_chunks WHERE import_id = ? AND seq = ? AND token = ? AND status = 'pending'`;
+    return (await tx.query(sql, [importId, seq, token])).rows.length === 1;
+  }
+
   /** Marks a chunk done. @returns false when the claim is no longer ours: then nothing of the chunk may be written */
   async fence(tx: Tx, { importId, seq, token }: ClaimedChunk): Promise<boolean> {
     const result = await tx.query(

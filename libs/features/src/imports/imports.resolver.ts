@@ -3,7 +3,7 @@ import { readCell } from '@muster/core/contact/row';
 import { FieldError } from '@muster/core/errors';
 import { BulkValue } from '@muster/platform/database/dialect/dialect';
 import { StagedRow } from '@muster/platform/tabular/staged-table';
-import { Columns, Updater } from './imports.changes';
+import { Change, Columns, Updater } from './imports.changes';
 import { Outcome } from './imports.entity';
 import { matchKey, MatchRule } from './imports.match';
 import { Names } from './imports.names';
@@ -104,6 +104,101 @@ const LABELS = { email: 'e-mail', phone: 'phone', key: 'value' } as const;
 type Identity = keyof typeof LABELS;
 /** How many of the records that one value finds an error names. */
 const MAX_NAMED = 5;
+const FIELDS = ['email', 'phone'] as const;
+
+/** The records that hold what a row holds. */
+export interface Met {
+  email: Holder | null;
+  phone: Holder | null;
+  /** Those that the rule's custom field finds. */
+  keyed: readonly Holder[];
+}
+
+/**
+ * What becomes of a row that meets these records.
+ * @param update what the row changes in a record
+ */
+export function decide(
+  rule: MatchRule,
+  row: Pick<CheckedRow, 'row' | 'errors'>,
+  met: Met,
+  update: (holder: Holder) => Change,
+): Resolution {
+  const isUpdate = rule.policy === 'update';
+  if (isFatal(rule, row)) return reject(row, row.errors);
+  if (rule.refusal) return reject(row, [rule.refusal]);
+  const found = matchOf(rule, met);
+  if (Array.isArray(found)) return reject(row, found);
+  const { by, holder } = found;
+  const taken = () => FIELDS.flatMap((field) => (met[field] ? [existing(rule, field, met[field])] : []));
+  if (!holder) {
+    if (row.errors.length > 0) return reject(row, row.errors);
+    const errors = taken();
+    if (errors.length > 0) return reject(row, errors);
+    return { row: row.row, outcome: 'created', holder: null, errors: null, changes: null };
+  }
+  if (isUpdate) return updateOf(rule, row, met, holder, by, update);
+  const errors = by === 'key' || rule.on !== null ? [existing(rule, by, holder)] : taken();
+  if (rule.policy === 'skip') return { row: row.row, outcome: 'skipped', holder, errors, changes: null };
+  return { ...reject(row, errors), holder };
+}
+
+/** Whether a row is rejected whatever is stored: what it lacks a record may have that it updates. */
+export const isFatal = ({ policy }: MatchRule, { errors }: Pick<CheckedRow, 'errors'>): boolean =>
+  errors.length > 0 && !(policy === 'update' && errors.every(({ code }) => code === 'required'));
+
+function updateOf(
+  rule: MatchRule,
+  row: Pick<CheckedRow, 'row'>,
+  met: Met,
+  holder: Holder,
+  by: Identity,
+  update: (holder: Holder) => Change,
+): Resolution {
+  // Nothing of a record that the importer cannot change is told, not even which it is.
+  if (!holder.writable) return reject(row, [existing(rule, by, holder)]);
+  const { next, errors } = update(holder);
+  if (errors.length > 0) return { ...reject(row, errors), holder };
+  // What another record holds is not this record's yet: the row would give it to this one.
+  const taken = FIELDS.flatMap((field) => {
+    const other = met[field];
+    return other && other !== holder ? [existing(rule, field, other)] : [];
+  });
+  if (taken.length > 0) return { ...reject(row, taken), holder };
+  const isChanged = Object.keys(next).length > 0;
+  return {
+    row: row.row,
+    outcome: isChanged ? 'updated' : 'unchanged',
+    holder,
+    errors: null,
+    changes: isChanged ? next : null,
+  };
+}
+
+/** The record that a row matches; or why that cannot be told. */
+function matchOf({ on, policy, field }: MatchRule, met: Met): { by: Identity; holder: Holder | null } | FieldError[] {
+  const { email, phone, keyed } = met;
+  if (on === 'key') {
+    if (keyed.length < 2) return { by: 'key', holder: keyed[0] ?? null };
+    const message = `${keyed.length} records have this value`;
+    const named = keyed.toSorted((a, b) => a.id - b.id).slice(0, MAX_NAMED);
+    return named.map((holder) => ambiguous(customPath(field!.key), message, holder));
+  }
+  if (on !== null) return { by: on, holder: met[on] };
+  if (policy === 'update' && email && phone && email !== phone) {
+    const message = 'the e-mail is that of one record, the phone that of another';
+    return [ambiguous('email', message, email), ambiguous('phone', message, phone)];
+  }
+  return email ? { by: 'email', holder: email } : { by: 'phone', holder: phone };
+}
+
+function existing(rule: MatchRule, by: Identity, { row }: Holder): FieldError {
+  const field = by === 'key' ? customPath(rule.field!.key) : by;
+  if (row === null) {
+    return { field, code: 'duplicate-existing', message: `there is a record with this ${LABELS[by]} already` };
+  }
+  return { field, code: 'duplicate-in-file', message: `row ${row} of this file has the same ${LABELS[by]}` };
+}
 
 /**
  * Decides over rows in the order of the file. It knows the records that hold what the rows hold, and keeps up with what rows make of
@@ -124,29 +219,12 @@ export class Resolver {
 
   /** What becomes of a row. Nothing is changed by that: see {@link accept}. */
   resolve(row: CheckedRow): Resolution {
-    const { rule } = this;
-    const isUpdate = rule.policy === 'update';
-    const fatal = row.errors.length > 0 && !(isUpdate && row.errors.every(({ code }) => code === 'required'));
-    if (fatal) return reject(row, row.errors);
-    if (rule.refusal) return reject(row, [rule.refusal]);
-    const found = this.match(row);
-    if (Array.isArray(found)) return reject(row, found);
-    const { by, holder } = found;
-    if (!holder) {
-      const taken = [...this.taken(row, 'email'), ...this.taken(row, 'phone')];
-      if (row.errors.length > 0) return reject(row, row.errors);
-      if (taken.length > 0) return reject(row, taken);
-      return { row: row.row, outcome: 'created', holder: null, errors: null, changes: null };
-    }
-    if (isUpdate) return this.updateOf(row, holder, by);
-    const errors =
-      by === 'key'
-        ? [this.existing('key', holder)]
-        : rule.on === null
-          ? [...this.taken(row, 'email'), ...this.taken(row, 'phone')]
-          : this.taken(row, by);
-    if (rule.policy === 'skip') return { row: row.row, outcome: 'skipped', holder, errors, changes: null };
-    return { ...reject(row, errors), holder };
+    const met = {
+      email: this.holderOf(row, 'email'),
+      phone: this.holderOf(row, 'phone'),
+      keyed: [...((row.key !== null && this.keyed.get(row.key)) || [])],
+    };
+    return decide(this.rule, row, met, ({ values }) => this.update(row.cells, row.values, values));
   }
 
   /**
@@ -164,67 +242,13 @@ export class Resolver {
     this.index(holder!, true);
   }
 
-  private updateOf(row: CheckedRow, holder: Holder, by: Identity): Resolution {
-    // Nothing of a record that the importer cannot change is told, not even which it is.
-    if (!holder.writable) return reject(row, [this.existing(by, holder)]);
-    const { next, errors } = this.update(row.cells, row.values, holder.values);
-    if (errors.length > 0) return { ...reject(row, errors), holder };
-    const taken = (['email', 'phone'] as const).flatMap((field) => {
-      const value = next[field];
-      const other = typeof value === 'string' ? this.unique[field].get(value) : undefined;
-      return other && other !== holder ? [this.existing(field, other)] : [];
-    });
-    if (taken.length > 0) return { ...reject(row, taken), holder };
-    const isChanged = Object.keys(next).length > 0;
-    return {
-      row: row.row,
-      outcome: isChanged ? 'updated' : 'unchanged',
-      holder,
-      errors: null,
-      changes: isChanged ? next : null,
-    };
-  }
-
-  /** The record that a row matches; or why that cannot be told. */
-  private match(row: CheckedRow): { by: Identity; holder: Holder | null } | FieldError[] {
-    const { on, policy, field } = this.rule;
-    if (on === 'key') {
-      const holders = [...((row.key !== null && this.keyed.get(row.key)) || [])];
-      if (holders.length < 2) return { by: 'key', holder: holders[0] ?? null };
-      const message = `${holders.length} records have this value`;
-      const named = holders.toSorted((a, b) => a.id - b.id).slice(0, MAX_NAMED);
-      return named.map((holder) => ambiguous(customPath(field!.key), message, holder));
-    }
-    const email = this.holderOf(row, 'email');
-    const phone = this.holderOf(row, 'phone');
-    if (on !== null) return { by: on, holder: on === 'email' ? email : phone };
-    if (policy === 'update' && email && phone && email !== phone) {
-      const message = 'the e-mail is that of one record, the phone that of another';
-      return [ambiguous('email', message, email), ambiguous('phone', message, phone)];
-    }
-    return email ? { by: 'email', holder: email } : { by: 'phone', holder: phone };
-  }
-
   private holderOf(row: CheckedRow, field: 'email' | 'phone'): Holder | null {
     const value = row[field];
     return value === null ? null : (this.unique[field].get(value) ?? null);
   }
 
-  private taken(row: CheckedRow, field: 'email' | 'phone'): FieldError[] {
-    const holder = this.holderOf(row, field);
-    return holder ? [this.existing(field, holder)] : [];
-  }
-
-  private existing(by: Identity, { row }: Holder): FieldError {
-    const field = by === 'key' ? customPath(this.rule.field!.key) : by;
-    if (row === null) {
-      return { field, code: 'duplicate-existing', message: `there is a record with this ${LABELS[by]} already` };
-    }
-    return { field, code: 'duplicate-in-file', message: `row ${row} of this file has the same ${LABELS[by]}` };
-  }
-
   private index(holder: Holder, isHeld: boolean): void {
-    for (const field of ['email', 'phone'] as const) {
+    for (const field of FIELDS) {
       const map = this.unique[field];
       const value = holder.values[field];
       if (typeof value !== 'string') continue;
@@ -239,7 +263,7 @@ export class Resolver {
   }
 }
 
-const reject = ({ row }: CheckedRow, errors: FieldError[]): Resolution => ({
+const reject = ({ row }: Pick<CheckedRow, 'row'>, errors: FieldError[]): Resolution => ({
   ...{ row, outcome: 'rejected', holder: null, errors, changes: null },
 });
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { FieldSet } from '@muster/core/contact/custom-fields';
 import { closeDuckDb } from '@muster/platform/tabular/duckdb';
 import { Outbox } from '@muster/platform/outbox/outbox';
@@ -164,6 +165,47 @@ describe('running an import', () => {
     await expect(runner.run(other, plan)).rejects.toThrow(ChunkLost);
     expect([await leadsOf(plan), await eventsOf(plan)]).toEqual([10, 1]);
   });
+
+  it('lets a cancel through while a chunk writes its rows, and takes those back', async () => {
+    const { dialect } = store.database;
+    const isServer = dialect.flavor !== 'sqlite';
+    await runAll(await planned(people('taken', 1), 10));
+    const plan = await planned(people('halt', 30), 10);
+    await runner.run((await claim(plan))!, plan);
+    const chunk = (await claim(plan))!;
+    let release = () => {};
+    let holds = () => {};
+    const [released, held] = [new Promise<void>((go) => (release = go)), new Promise<void>((go) => (holds = go))];
+    // Somebody gives a lead the e-mail of one of the chunk's rows, and is long about it.
+    const change = `UPDATE leads SET email = ? WHERE email = 'p0@taken.example.com'`;
+    const blocker = store.transactions.run(async (tx) => {
+      await tx.query(change, [`p${chunk.firstRow}@halt.example.com`]);
+      holds();
+      await released;
+    });
+    await held;
+    const running = runner.run(chunk, plan).catch((error: unknown) => error);
+    // Where there is but one writer, chunk and cancel wait for the blocker, one behind the other.
+    while (isServer && !(await isWaiting())) await setImmediate();
+    const cancelled = finisher.end(plan.work.id, 'cancelled', null);
+    if (isServer) expect(await cancelled).toBe(true);
+    release();
+    await blocker;
+    const [end] = [await running, await cancelled];
+    if (isServer) expect(end).toBeInstanceOf(ChunkLost);
+    const counts = (await ledger.counts([plan.work.id])).get(plan.work.id)!;
+    expect(counts.created + counts.rejected + counts.skipped).toBe(30);
+    expect(counts.created).toBe(await leadsOf(plan));
+    if (isServer) expect([counts.created, counts.skipped]).toEqual([10, 20]);
+  });
+
+  /** Whether some transaction of the server waits for another's lock. */
+  const isWaiting = async () => {
+    const [row] = await store.database.query<{ Value: string }>(
+      `SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'`,
+    );
+    return Number(row.Value) > 0;
+  };
 
   it('takes back records, ledger, checkpoint and event together when the transaction fails at its end', async () => {
     const plan = await planned(people('atomic', 10), 10);

@@ -110,9 +110,11 @@ export class ImportsRunService {
   private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, write: ChunkWrite): Promise<void> {
     const fields = await this.customFields.load(tx, plan.work.target);
     if (!areSameFields(fields, write.fields)) throw new FieldsChanged();
-    if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
+    if (!(await this.repository.holds(tx, chunk))) throw new ChunkLost();
     const outcomes = await write.outcomes(tx);
     failPoint('chunk.rows-written');
+    // Late, because whoever cancels the import waits from here on: before, the chunk is theirs, and what it wrote is taken back.
+    if (!(await this.repository.fence(tx, chunk))) throw new ChunkLost();
     const entries = toEntries(chunk.importId, outcomes);
     const counts = countsOf(entries);
     await this.ledger.add(tx, entries);

@@ -1,6 +1,7 @@
 import { Principal } from '@muster/core/principal';
 import { openUndo } from '@muster/testing/undo';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
+import { CustomFieldDefinitionsService } from '../custom-fields/custom-fields.definitions.service';
 import { LeadMergesService } from '../leads/leads.merge.service';
 import { LeadsConvertService } from '../leads/leads.convert.service';
 import { Import } from './imports.entity';
@@ -53,6 +54,17 @@ describe('undoing an import', () => {
     return (await Promise.all(counts)).map(([{ n }]) => Number(n));
   };
 
+  /** Every row that is kept about a lead so that it is found. */
+  const keptAbout = async (id: number) => {
+    const { database } = bench.services;
+    const ofNoun = ['search_terms', 'duplicate_keys', 'contact_tags'].map((table) =>
+      database.query(`SELECT * FROM ${table} WHERE record_id = ? AND noun IN ('l', 'leads')`, [id]),
+    );
+    const ofFields = database.query('SELECT * FROM custom_field_values WHERE record_id = ?', [id]);
+    const rows = (await Promise.all([...ofNoun, ofFields])).flat();
+    return rows.map((row) => JSON.stringify(row)).sort();
+  };
+
   it('deletes what the import made, with all that was kept about it, and keeps what somebody changed', async () => {
     const work = await imported([
       { creates: { name: 'Cleo Untouched', email: email() } },
@@ -97,19 +109,28 @@ describe('undoing an import', () => {
   });
 
   it('puts back what rows changed, in one step for each record, and everything else stays byte for byte', async () => {
-    const lead = await made({ company: 'Old', tags: ['a'], metadata: { note: 'x', list: [1, 2] } });
-    const before = await rowOf(lead.id);
+    const definitions = bench.services.get(CustomFieldDefinitionsService);
+    await definitions.create(manager, 'leads', { key: 'seats', label: 'Seats', type: 'number', filterable: true });
+    const values = { company: 'Old', tags: ['a'], metadata: { note: 'x', list: [1, 2] }, customFields: { seats: 7 } };
+    const [lead, other, moved] = [await made(values), await made(values), await made(values)];
+    const ids = [lead.id, other.id, moved.id];
+    const before = await Promise.all(ids.map(async (id) => [await rowOf(id), await keptAbout(id)] as const));
     const work = await imported([
       { updates: lead.id, with: { company: 'First', name: 'Anne' } },
+      { updates: other.id, with: { name: 'Berta', customFields: { seats: 8 } } },
       { updates: lead.id, with: { company: 'Second', tags: ['a', 'b'] } },
+      { updates: moved.id, with: { email: email(), name: 'Carla', customFields: { seats: 9 } } },
     ]);
-    expect(await undone(work)).toEqual(['1 restored', '2 restored']);
-    const after = await rowOf(lead.id);
-    expect(Number(after.version)).toBe(4);
-    expect(after.updated_at).not.toEqual(before.updated_at);
-    expect({ ...after, version: 0, updated_at: 0 }).toEqual({ ...before, version: 0, updated_at: 0 });
-    const found = await bench.records.search('Anne');
-    expect(found!.params).not.toContain(lead.id);
+    for (const [index, id] of ids.entries()) expect(await keptAbout(id)).not.toEqual(before[index][1]);
+    expect(await undone(work)).toEqual(['1 restored', '2 restored', '3 restored', '4 restored']);
+    for (const [index, id] of ids.entries()) {
+      const [row, kept] = before[index];
+      const after = await rowOf(id);
+      expect(Number(after.version)).toBe(id === lead.id ? 4 : 3);
+      expect(after.updated_at).not.toEqual(row.updated_at);
+      expect({ ...after, version: 0, updated_at: 0 }).toEqual({ ...row, version: 0, updated_at: 0 });
+      expect(await keptAbout(id)).toEqual(kept);
+    }
   });
 
   it('takes back only what came after the last change of a person', async () => {

@@ -1,20 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import {
-  ArrayMinSize,
-  ArrayUnique,
-  IsArray,
-  IsIn,
-  IsInt,
-  IsOptional,
-  IsString,
-  Max,
-  MaxLength,
-  Min,
-} from 'class-validator';
+import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsOptional } from 'class-validator';
 import { PageMetaDto } from '@muster/platform/http/list-query.dto';
 import { EMITTED_OUTCOMES } from './imports.emissions.entity';
 import type { EmittedOutcome } from './imports.emissions.entity';
+import { LedgerPageQuery } from './imports.ledger.dto';
 import { UNDO_REASONS, UNDO_RESULTS } from './imports.undo.entity';
 import type { UndoReason, UndoResult } from './imports.undo.entity';
 
@@ -50,35 +39,12 @@ export class UndoView {
 }
 
 /** Which rows of an undo. */
-export class ListUndoRowsQuery {
-  /** From 1. */
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1_000_000)
-  @IsOptional()
-  page: number = 1;
-
-  /** Rows on a page. */
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(100)
-  @IsOptional()
-  limit: number = 20;
-
+export class ListUndoRowsQuery extends LedgerPageQuery {
   /** Only rows with this result. */
   @IsIn(UNDO_RESULTS)
   @IsOptional()
   @ApiPropertyOptional({ enum: UNDO_RESULTS })
   result?: UndoResult;
-
-  /** The last row already seen, from `meta.nextCursor`; the cost is the same however far in. */
-  @Transform(({ value }) => (typeof value === 'string' ? value : undefined))
-  @IsString()
-  @MaxLength(20)
-  @IsOptional()
-  cursor?: string;
 }
 
 export class UndoReasonView {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { FieldError } from '@muster/core/errors';
 import { Transactions, Tx } from '@muster/platform/database/transactions';
+import { failPoint } from '@muster/platform/observability/fail-points';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { ContactBulk, ContactRecord } from '../contacts/contacts.service';
 import { CustomFieldsService } from '../custom-fields/custom-fields.service';
@@ -58,7 +59,9 @@ export class ImportsUndoRunService {
       const { importId, seq, firstRow, lastRow } = chunk;
       const counts = countsOf(undone);
       await this.outbox.add(tx, importUndoCommitted, { importId, target: work.target, seq, firstRow, lastRow, counts });
+      failPoint('undo.before-commit');
     });
+    failPoint('undo.after-commit');
   }
 
   private bulkOf({ target }: Import): ContactBulk<ContactRecord> {
@@ -112,35 +115,33 @@ export class ImportsUndoRunService {
     const known = await this.known(tx, work, ids);
     const whyKept = await this.whyKept(tx, work, [...known.records.values()], new Set());
     const whyGone = await this.whyGone(tx, work, ids, known);
-    const bulk = this.bulkOf(work);
     const undone: Undone[] = [];
     const restores: Parameters<UndoRepository['addRestores']>[1][number][] = [];
     // From the end of the file, so that an e-mail or phone that went from one record to another goes back the same way.
     const latestFirst = [...known.changes.values()].sort((a, b) => b.at(-1)!.fileRow - a.at(-1)!.fileRow);
-    for (const changes of latestFirst) {
-      const { recordId } = changes[0];
-      const current = known.records.get(recordId);
-      if (!current) {
-        undone.push(...changes.map(({ fileRow }) => told(fileRow, 'gone', recordId, whyGone(recordId))));
-        continue;
-      }
-      const { from, version } = walkBack(changes, current.version, known.restores.get(recordId));
-      const values = Object.assign(
-        {},
-        ...changes
-          .slice(from)
-          .toReversed()
-          .map(({ before }) => before),
-      ) as object;
-      const next = await bulk.putBack(tx, actorOf(undo), current, { ...values }, fields);
+    const back = latestFirst.flatMap((changes) => {
+      const current = known.records.get(changes[0].recordId);
+      if (!current) return [];
+      const { from, version } = walkBack(changes, current.version, known.restores.get(current.id));
+      const taken = changes.slice(from).toReversed();
+      const values = Object.assign({}, ...taken.map(({ before }) => before)) as Record<string, unknown>;
+      return [{ changes, current, from, version, values }];
+    });
+    const now = await this.bulkOf(work).putBack(tx, actorOf(undo), back, fields);
+    for (const { changes, current, from, version } of back) {
+      const { id } = current;
+      const next = now.get(id);
       for (const [place, { fileRow }] of changes.entries()) {
-        if (place < from) undone.push(told(fileRow, 'kept', recordId, whyKept(recordId)));
-        else if (!next) undone.push(told(fileRow, 'kept', recordId, 'duplicate-existing'));
-        else undone.push(told(fileRow, 'restored', recordId));
+        if (place < from) undone.push(told(fileRow, 'kept', id, whyKept(id)));
+        else if (!next) undone.push(told(fileRow, 'kept', id, 'duplicate-existing'));
+        else undone.push(told(fileRow, 'restored', id));
       }
       if (next && next.version !== current.version) {
-        restores.push({ noun: work.target, recordId, version: next.version, sameAs: version });
+        restores.push({ noun: work.target, recordId: id, version: next.version, sameAs: version });
       }
+    }
+    for (const [id, changes] of known.changes) {
+      if (!known.records.has(id)) undone.push(...changes.map(({ fileRow }) => told(fileRow, 'gone', id, whyGone(id))));
     }
     await this.undos.addRestores(tx, restores);
     return undone;

@@ -28,12 +28,12 @@ describe('walking back', () => {
 
 describe('planning an undo', () => {
   it('deletes first, in any order, and restores after that, from the end of the file', () => {
-    const chunks = planUndo(7, 3, { first: 2, last: 5_002 }, { first: 10, last: 1_009 });
+    const chunks = planUndo(7, 3, { first: 2, last: 5_002 }, { first: 10, last: 3_009 });
     expect(chunks.map(({ seq, kind, firstRow, lastRow }) => [seq, kind, firstRow, lastRow])).toEqual([
       [4, 'delete', 2, 5_001],
       [5, 'delete', 5_002, 5_002],
-      [6, 'restore', 510, 1_009],
-      [7, 'restore', 10, 509],
+      [6, 'restore', 1_010, 3_009],
+      [7, 'restore', 10, 1_009],
     ]);
     expect(planUndo(7, 3, null, null)).toEqual([]);
   });
