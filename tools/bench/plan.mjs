@@ -36,7 +36,7 @@ async function writeFile(path, rows) {
 
 /**
  * How long a plan of a file takes, against the analysis of that file just before, with a million leads stored.
- * @returns {Promise<object>} of each policy the pairs of seconds; and how long the import that was planned took
+ * @returns {Promise<object>} of each policy the pairs of seconds; and how long the import that was planned took, and its undo
  */
 export async function plans(profile, files, { rows, runs, database }) {
   const file = join(files, `plan-${rows}.csv`);
@@ -51,6 +51,7 @@ export async function plans(profile, files, { rows, runs, database }) {
     const pairs = Object.fromEntries(POLICIES.map((policy) => [policy, []]));
     let counts;
     let updated;
+    let undone;
     for (let run = 1; run <= runs; run++) {
       for (const policy of POLICIES) {
         const timed = await timePlan(program, file, policy);
@@ -64,9 +65,11 @@ export async function plans(profile, files, { rows, runs, database }) {
         counts = timed.counts;
         updated = await timeImport(program, timed);
         say(`${profile}: the import itself ${updated.toFixed(2)} s, ${JSON.stringify(counts)}`);
+        undone = await timeUndo(program, timed);
+        say(`${profile}: taken back in ${undone.toFixed(2)} s`);
       }
     }
-    return { profile, rows, stored: STORED, version, pairs, counts, updated };
+    return { profile, rows, stored: STORED, version, pairs, counts, updated, undone };
   } finally {
     await program.stop();
     await place.remove();
@@ -111,6 +114,19 @@ async function timeImport(program, { id, planId, counts: planned }) {
   for (const [outcome, count] of Object.entries(planned)) {
     if (counts[outcome] !== count)
       throw new Failure(`${count} rows were planned as ${outcome}, ${counts[outcome]} are`);
+  }
+  return since(began);
+}
+
+async function timeUndo(program, { id, counts: { created, updated } }) {
+  const began = performance.now();
+  await program.post(`/imports/${id}/undo`, {});
+  const { counts } = await waitFor(
+    () => program.get(`/imports/${id}/undo`),
+    ({ status }) => status === 'done',
+  );
+  if (counts.deleted !== created || counts.restored !== updated) {
+    throw new Failure(`${created} created and ${updated} updated, but ${JSON.stringify(counts)}`);
   }
   return since(began);
 }

@@ -71,9 +71,9 @@ export function listsTable(results) {
     .join('\n');
 }
 
-/** Seconds of plans and of the analyses before them, and their ratio, pair by pair. */
+/** Seconds of plans and of the analyses before them, and their ratio, pair by pair; of the import that follows, and of its undo. */
 export function plansTable(results) {
-  const lines = results.flatMap(({ version, rows, pairs, counts, updated }) => [
+  const lines = results.flatMap(({ version, rows, pairs, counts, updated, undone }) => [
     ...Object.entries(pairs).map(([policy, timed]) => [
       ...[version, `plan, \`${policy}\``, seconds(timed.map(({ analysis }) => analysis))],
       ...[seconds(timed.map(({ plan }) => plan)), ratio(timed.map(({ plan, analysis }) => plan / analysis))],
@@ -85,6 +85,7 @@ export function plansTable(results) {
       seconds([updated]),
       `${thousands(rows / updated)} rows/s`,
     ],
+    [version, 'undo of that import', '', seconds([undone]), `${thousands(rows / undone)} rows/s`],
   ]);
   return table(['database', 'what', 'analysis', 'time', 'ratio'], lines);
 }
