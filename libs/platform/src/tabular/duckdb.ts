@@ -5,14 +5,14 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 
 /** How much of the machine the process's one DuckDB may take. */
 export interface DuckDbOptions {
-  /** For example `80MB`; what does not fit is spilled to the temporary directory. */
+  /** For example `60MB`; what does not fit is spilled to the temporary directory. */
   memoryLimit: string;
   threads: number;
   /** Where to spill, made when that is needed; by default a new directory among the system's temporary files, removed at the end. */
   tempDirectory?: string;
 }
 
-let options: DuckDbOptions = { memoryLimit: '80MB', threads: 2 };
+let options: DuckDbOptions = { memoryLimit: '60MB', threads: 2 };
 let instance: Promise<DuckDBInstance> | null = null;
 
 /** Takes effect when the first connection is opened, and again after `closeDuckDb`. */
@@ -33,6 +33,9 @@ async function start(): Promise<DuckDBInstance> {
     memory_limit: options.memoryLimit,
     threads: String(options.threads),
     temp_directory: spill,
+    // Its allocator would keep what a query freed, on top of the limit.
+    allocator_flush_threshold: '1MB',
+    allocator_bulk_deallocation_flush_threshold: '1MB',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     lock_configuration: 'true',

@@ -50,8 +50,11 @@ const trimmed = (name: string) => `CASE WHEN ${hasEdges(name)} THEN trim(${name}
 
 /** The rows in which the first values are looked for, before more are. */
 const FIRST_ROWS = 20_480;
-/** How many different values are counted at a time. */
-const AT_ONCE = 250_000;
+/** How many bytes of different values are counted at a time, and what each takes besides its own. */
+const BYTES_AT_ONCE = 40 << 20;
+const BYTES_OF_VALUE = 32;
+/** So many rows cannot be too many, unless the values are long. */
+const FEW_ROWS = 250_000;
 /** Values that do not fit into the memory are counted in so many times as many parts, and these again, up to this many parts. */
 const FINER = 8;
 const MAX_PARTS = 4096;
@@ -101,13 +104,13 @@ class ColumnReader {
       empty: totalRows - filled,
       distinct,
       samples: values.slice(0, SAMPLES).map((sample) => cutText(sample, MAX_SAMPLE)),
-      type: await this.typeOf(value, values, distinct <= AT_ONCE && distinct * OFTEN < filled),
+      type: await this.typeOf(value, values, distinct <= FEW_ROWS && distinct * OFTEN < filled),
     };
   }
 
   /** How many values there are and how many different ones, and whether some need trimming. */
   private async count(value: string, totalRows: number): Promise<Count> {
-    let parts = totalRows > AT_ONCE ? Math.max(1, Math.ceil((await this.estimate(value)) / AT_ONCE)) : 1;
+    let parts = totalRows > FEW_ROWS ? Math.max(1, Math.ceil((await this.estimate(value)) / BYTES_AT_ONCE)) : 1;
     for (;;) {
       try {
         return await this.countInParts(value, parts);
@@ -119,10 +122,12 @@ class ColumnReader {
     }
   }
 
-  /** About how many different values there are. */
+  /** About how many bytes it takes to count the different values. */
   private async estimate(value: string): Promise<number> {
-    const [[distinct]] = await this.rows(`SELECT approx_count_distinct(${value})::DOUBLE FROM ${this.source}`);
-    return distinct as number;
+    const [[bytes]] = await this.rows(
+      `SELECT approx_count_distinct(${value}) * (coalesce(avg(strlen(${this.name})), 0) + ${BYTES_OF_VALUE}) FROM ${this.source}`,
+    );
+    return bytes as number;
   }
 
   /** Each part has values of its own, so that fewer are in memory at a time. */

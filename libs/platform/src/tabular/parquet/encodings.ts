@@ -1,17 +1,17 @@
-import { pushVarint } from './thrift';
+import { Bytes } from './thrift';
 
 /** `count` numbers from `first` up, one by one: a block of differences says that all of them are one, in no bits. */
 export function encodeSequence(first: number, count: number): Uint8Array {
-  const bytes: number[] = [];
-  pushVarint(bytes, DELTA_BLOCK);
-  pushVarint(bytes, DELTA_MINIBLOCKS);
-  pushVarint(bytes, count);
-  pushVarint(bytes, first * 2);
+  const bytes = new Bytes();
+  bytes.pushVarint(DELTA_BLOCK);
+  bytes.pushVarint(DELTA_MINIBLOCKS);
+  bytes.pushVarint(count);
+  bytes.pushVarint(first * 2);
   for (let done = 1; done < count; done += DELTA_BLOCK) {
     bytes.push(2); // one, in zigzag
     for (let i = 0; i < DELTA_MINIBLOCKS; i++) bytes.push(0);
   }
-  return Uint8Array.from(bytes);
+  return bytes.take();
 }
 const DELTA_BLOCK = 128;
 const DELTA_MINIBLOCKS = 4;
@@ -19,10 +19,10 @@ const DELTA_MINIBLOCKS = 4;
 /** Which rows have a value: one run when all or none do, else a bit for each row. */
 export function encodePresence(present: Uint8Array, rows: number, nulls: number): Uint8Array {
   if (nulls > 0 && nulls < rows) return packBits(present, rows, 1);
-  const bytes: number[] = [];
-  pushVarint(bytes, rows * 2);
+  const bytes = new Bytes();
+  bytes.pushVarint(rows * 2);
   bytes.push(nulls === 0 ? 1 : 0);
-  return Uint8Array.from(bytes);
+  return bytes.take();
 }
 
 /** The numbers of values in a dictionary of so many. */
@@ -34,11 +34,12 @@ export function encodeIndices(indices: Uint16Array, count: number, dictionarySiz
 /** One run of numbers of `width` bits each, the lowest bit first, filled up to a multiple of eight numbers. */
 function packBits(values: Uint8Array | Uint16Array, count: number, width: number): Uint8Array {
   const eights = Math.ceil(count / 8);
-  const header: number[] = [];
-  pushVarint(header, eights * 2 + 1);
-  const packed = new Uint8Array(header.length + eights * width);
-  packed.set(header);
-  let at = header.length;
+  const header = new Bytes();
+  header.pushVarint(eights * 2 + 1);
+  const run = header.take();
+  const packed = new Uint8Array(run.length + eights * width);
+  packed.set(run);
+  let at = run.length;
   let bits = 0;
   let pending = 0;
   for (let i = 0; i < count; i++) {

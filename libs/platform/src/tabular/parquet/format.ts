@@ -62,7 +62,7 @@ export async function textChunk(name: string, pages: TextPages, rows: number): P
 }
 
 /** The end of the file. @param groups what {@link groupOf} made of each row group */
-export function footerOf(columns: readonly string[], rows: number, groups: readonly Struct[]): Uint8Array[] {
+export function footerOf(columns: readonly string[], rows: number, groups: readonly Uint8Array[]): Uint8Array[] {
   const schema: Struct[] = [
     { 4: { bytes: Buffer.from('schema') }, 5: { i32: columns.length } },
     ...columns.map((name, index) =>
@@ -75,7 +75,7 @@ export function footerOf(columns: readonly string[], rows: number, groups: reado
     1: { i32: 1 },
     2: structs(schema),
     3: { i64: rows },
-    4: structs(groups),
+    4: { list: groups.map((encoded) => ({ encoded })) },
     6: { bytes: Buffer.from('muster') },
   });
   const length = Buffer.allocUnsafe(4);
@@ -83,8 +83,8 @@ export function footerOf(columns: readonly string[], rows: number, groups: reado
   return [footer, length, MAGIC];
 }
 
-/** The metadata of a row group whose chunks stand one after another from `offset` on. */
-export function groupOf(chunks: readonly ColumnChunk[], rows: number, offset: number): Struct {
+/** The metadata of a row group whose chunks stand one after another from `offset` on; a large file has thousands. */
+export function groupOf(chunks: readonly ColumnChunk[], rows: number, offset: number): Uint8Array {
   let at = offset;
   let unpacked = 0;
   const columns = chunks.map((chunk): Struct => {
@@ -93,7 +93,7 @@ export function groupOf(chunks: readonly ColumnChunk[], rows: number, offset: nu
     unpacked += chunk.unpacked;
     return entry;
   });
-  return { 1: structs(columns), 2: { i64: unpacked }, 3: { i64: rows } };
+  return encodeStruct({ 1: structs(columns), 2: { i64: unpacked }, 3: { i64: rows } });
 }
 
 interface Page {

@@ -2,7 +2,6 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { EarlySharers, SharersMemory, type ColumnSharers } from '../early-sharers';
 import { footerOf, groupOf, MAGIC, numberChunk, textChunk } from './format';
 import { TextColumn, type TextPages } from './text-column';
-import type { Struct } from './thrift';
 
 /** What is wrong with the form of a row; the row is kept and carries it. */
 export type RowIssue = 'too-long' | 'encoding-invalid' | 'quote-malformed' | 'column-count';
@@ -50,7 +49,7 @@ export class ParquetWriter implements RowSink {
   /** Where the next row group begins. */
   private position = MAGIC.length;
   private readonly names: string[];
-  private readonly groups: Struct[] = [];
+  private readonly groups: Uint8Array[] = [];
 
   constructor(
     private readonly path: string,
@@ -119,9 +118,10 @@ export class ParquetWriter implements RowSink {
     return this.sharers.map((sharers) => sharers.take());
   }
 
-  /** Closes the file as it is; harmless after `finish`. */
+  /** Closes the file as it is; harmless after `finish`. Nothing can be added after it. */
   async close(): Promise<void> {
     await this.writing.catch(() => undefined);
+    for (const column of this.columns) column.release();
     const { file } = this;
     this.file = null;
     await file?.close();

@@ -31,12 +31,12 @@ export class TextColumn {
   private readonly present: Uint8Array;
   private filled = 0;
   /** The texts one after another, before each its length in four bytes; with a dictionary the different ones only. */
-  private texts: Buffer;
+  private texts: Buffer<ArrayBuffer>;
   private used: number;
   /** Free at the beginning of `texts`, for what stands before them in a page. */
   private readonly room: number;
   /** Not in use: large buffers that come and go make the garbage collection look at everything again and again. */
-  private spare: Buffer | null = null;
+  private spare: Buffer<ArrayBuffer> | null = null;
   /** Of each text its number in the dictionary. */
   private indices: Uint16Array | null;
   /** Where the texts of the dictionary begin. */
@@ -90,7 +90,13 @@ export class TextColumn {
 
   /** Takes the memory of pages back that are written. */
   giveBack({ dictionary, data }: TextPages): void {
-    if (dictionary === null) this.spare = Buffer.from(data.buffer);
+    if (dictionary === null) this.spare = Buffer.from(data.buffer as ArrayBuffer);
+  }
+
+  /** Gives its memory back at once, not when garbage is collected: others need it next. Nothing can be added after it. */
+  release(): void {
+    for (const texts of [this.texts, this.spare]) if (texts && texts.length > 0) texts.buffer.transfer(0);
+    this.spare = null;
   }
 
   private append(source: Uint8Array, from: number, to: number): void {
@@ -108,7 +114,7 @@ export class TextColumn {
   }
 
   private grow(): void {
-    const larger = Buffer.allocUnsafeSlow(this.used * 2);
+    const larger = Buffer.allocUnsafeSlow(Math.ceil(this.used * 1.25));
     larger.set(this.texts);
     this.texts = larger;
   }
