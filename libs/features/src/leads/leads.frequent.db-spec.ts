@@ -27,10 +27,13 @@ const isGarcia = (n: number) => n % 5 < 2;
 /** All of them at the end of the list: they are not near. */
 const isOld = (n: number) => n <= 2_500;
 const isGold = (n: number) => n % 4 === 1;
+/** Most of them at the end of the list, and some at its beginning. */
+const isIron = (n: number) => !isGold(n) && (n <= 3_000 || n % 20 === 3);
 const isMember = (n: number) => n % 3 === 1;
 const kindsOf = (n: number) => (n % 4 < 2 ? ['A', 'B'] : n % 4 === 2 ? ['B'] : []);
 
-const valuesOf = (n: number) => ({ ...(isGold(n) ? { tier: 'Gold' } : {}), kinds: kindsOf(n) });
+const tierOf = (n: number) => (isGold(n) ? { tier: 'Gold' } : isIron(n) ? { tier: 'Iron' } : {});
+const valuesOf = (n: number) => ({ ...tierOf(n), kinds: kindsOf(n) });
 
 describe('lists of what many leads have', () => {
   let services: TestServices;
@@ -87,7 +90,13 @@ describe('lists of what many leads have', () => {
     ['a custom field', () => ({}), { 'cf.tier': 'gold' }, isGold],
     ['either of two options', () => ({}), { 'cf.kinds': ['a', 'b'] }, (n) => kindsOf(n).length > 0],
     ['an option of several', () => ({}), { 'cf.kinds': 'b' }, (n) => kindsOf(n).includes('B')],
-    ['no value of a custom field, and a source', () => ({ source: 'web' }), { 'cf.tier': '' }, (n) => !isGold(n)],
+    [
+      'no value of a custom field, and a source',
+      () => ({ source: 'web' }),
+      { 'cf.tier': '' },
+      (n) => !isGold(n) && !isIron(n),
+    ],
+    ['an option that few have near the beginning', () => ({}), { 'cf.tier': 'iron' }, isIron],
     ['a group', () => ({ groupId }), {}, isMember],
     ['a group and a custom field', () => ({ groupId }), { 'cf.tier': 'gold' }, (n) => isMember(n) && isGold(n)],
     ['a group and a word', () => ({ groupId, q: 'maria' }), {}, (n) => isMember(n) && isMaria(n)],

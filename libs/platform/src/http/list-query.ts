@@ -101,7 +101,7 @@ export const both = (one: SqlCondition, other: SqlCondition): SqlCondition => ({
 });
 
 /** What lies behind a position: each part is one range of the sort's index, however deep the list. */
-function behind([, value, id]: Position, column: string, descending: boolean): SqlCondition[] {
+function behind([value, id]: readonly [string, number], column: string, descending: boolean): SqlCondition[] {
   const sign = descending ? '<' : '>';
   return [
     { sql: `${column} = ? AND id ${sign} ?`, params: [value, id] },
@@ -168,10 +168,14 @@ export async function readPage<R extends { id: number }>(
   known?.catch(() => undefined);
   const parts = offset < DEEP ? await partsOf(database, scope) : null;
   const order = { column, direction, table } as const;
-  const rangesOf = (conditions: SqlCondition[]) =>
-    at ? conditions.flatMap((each) => behind(at, column, descending).map((range) => both(each, range))) : conditions;
+  const rangesOf = (conditions: SqlCondition[], last = at && ([at[1], at[2]] as const)) =>
+    last
+      ? conditions.flatMap((each) => behind(last, column, descending).map((range) => both(each, range)))
+      : conditions;
   const open = (parts ?? [scope]).map((part) => both(part, where));
-  const ids = sought?.sieve ? await sift(database, rangesOf(open), order, offset + limit + 1, sought.sieve) : null;
+  const ids = sought?.sieve
+    ? await sift(database, (last) => rangesOf(open, last ?? undefined), order, offset + limit + 1, sought.sieve)
+    : null;
   /** Those of the list, with what is searched for. */
   const whole = async () => {
     const searched = await sought?.condition();

@@ -1,4 +1,5 @@
 import { Database } from '../database/database';
+import { formatTime } from '../database/dialect/dialect';
 import { SqlCondition } from '../database/record-table';
 
 /** Tells by a record's columns whether it is looked for. */
@@ -19,57 +20,105 @@ const MARGIN = 1.5;
 /** The ids of a stretch of the list lie near each other when it has at least one of so many. */
 const SPREAD = 4;
 
+/** The order of a list: its records by a column, those that are alike in it by their ids. */
+interface Order {
+  table: string;
+  column: string;
+  direction: 'ASC' | 'DESC';
+}
+
+/** What stands behind a record in the list, by its value and id; null for the beginning. The conditions have no record in common. */
+export type Behind = (last: [value: string, id: number] | null) => SqlCondition[];
+
 /**
  * Walks a list and picks what is looked for.
- * @param ranges conditions that have no record in common, all of which leave what follows in the list
  * @param need how many are to be found
- * @returns their ids, more or as many; null when there are not so many nearby
+ * @returns their ids, as many; null when there are not so many nearby
  */
 export async function sift(
   database: Database,
-  ranges: readonly SqlCondition[],
-  { table, column, direction }: { table: string; column: string; direction: 'ASC' | 'DESC' },
+  behind: Behind,
+  order: Order,
   need: number,
   sieve: Sieve,
 ): Promise<number[] | null> {
-  const order = `ORDER BY ${column} ${direction}, id ${direction}`;
-  for (let most = Math.max(FIRST, need); most <= MOST;) {
-    const walk = (where: string) =>
-      `SELECT ${[...new Set(['id', column, ...sieve.columns])].join(', ')} FROM ${table} WHERE ${where} ${order} LIMIT ${most}`;
-    const walks = ranges.map(({ sql }, index) => `SELECT * FROM (${walk(sql)}) range${index}`);
-    const next =
-      ranges.length === 1
-        ? walk(ranges[0].sql)
-        : `SELECT * FROM (${walks.join(' UNION ALL ')}) ranges ${order} LIMIT ${most}`;
-    const stretch = { sql: `(${next}) near`, params: ranges.flatMap(({ params }) => params) };
-    const may = (await together(database, stretch, most, sieve)) ?? sieve.may;
-    const rows = await database.query<Record<string, unknown>>(
-      `SELECT * FROM ${stretch.sql} WHERE ${may.sql} ${order}`,
-      [...stretch.params, ...may.params],
-    );
-    const found = rows.filter(sieve.holds).map(({ id }) => Number(id));
-    if (found.length >= need) return found.slice(0, need);
-    const enough = Math.ceil(((most * need) / found.length) * MARGIN);
-    if (most === MOST) return null;
-    most = enough < MOST * MARGIN ? Math.min(Math.max(enough, most + 1), MOST) : Infinity;
-  }
-  return null;
+  const found = sieve.within ? await siftTogether(database, behind, order, need, sieve.within) : 'apart';
+  return found === 'apart' ? siftEach(database, behind(null), order, need, sieve) : found;
 }
 
-/** What is looked for in a stretch of the list, read from its index at once; null where the ids lie too far from each other. */
-async function together(
+/** Looks into each record. */
+async function siftEach(
   database: Database,
-  stretch: SqlCondition,
-  most: number,
-  { within }: Sieve,
-): Promise<SqlCondition | null> {
-  if (!within) return null;
-  const [ends] = await database.query<Record<'first' | 'last', number | null>>(
-    `SELECT MIN(id) AS first, MAX(id) AS last FROM ${stretch.sql}`,
-    stretch.params,
+  ranges: readonly SqlCondition[],
+  order: Order,
+  need: number,
+  { columns, may, holds }: Sieve,
+): Promise<number[] | null> {
+  for (let most = Math.max(FIRST, need); ;) {
+    const stretch = walk(ranges, order, most, columns);
+    const rows = await database.query<Record<string, unknown>>(
+      `SELECT * FROM (${stretch.sql}) near WHERE ${may.sql} ${sorted(order)}`,
+      [...stretch.params, ...may.params],
+    );
+    const found = rows.filter(holds).map(({ id }) => Number(id));
+    if (found.length >= need) return found.slice(0, need);
+    const enough = enoughFor(need, found.length, most);
+    if (enough === null) return null;
+    most = enough;
+  }
+}
+
+/** Compares stretches of the list with the index of what is looked for; `apart` where their ids lie too far from each other. */
+async function siftTogether(
+  database: Database,
+  behind: Behind,
+  order: Order,
+  need: number,
+  within: NonNullable<Sieve['within']>,
+): Promise<number[] | 'apart' | null> {
+  const found: number[] = [];
+  let last: [string, number] | null = null;
+  for (let seen = 0, most = Math.max(FIRST, need); ;) {
+    const { sql, params } = walk(behind(last), order, most - seen);
+    const rows = (await database.lists(sql, params)) as [id: number | string, value: unknown][];
+    const ids = rows.map(([id]) => Number(id));
+    if (ids.length > 0) {
+      const [lowest, highest] = ids.reduce(
+        ([low, high], id) => [Math.min(low, id), Math.max(high, id)],
+        [ids[0], ids[0]],
+      );
+      if (highest - lowest >= (most - seen) * SPREAD) return 'apart';
+      const range = within(lowest, highest);
+      const held = new Set((await database.lists(range.sql, range.params)).map(([id]) => Number(id)));
+      found.push(...ids.filter((id) => held.has(id)));
+    }
+    if (found.length >= need) return found.slice(0, need);
+    if (ids.length < most - seen) return null;
+    const enough = enoughFor(need, found.length, most);
+    if (enough === null) return null;
+    const [, value] = rows.at(-1)!;
+    last = [value instanceof Date ? formatTime(value) : String(value), ids.at(-1)!];
+    seen = most;
+    most = enough;
+  }
+}
+
+/** How many records of the list should do, when so many are not enough; null for more than are looked at. */
+function enoughFor(need: number, found: number, most: number): number | null {
+  const enough = Math.ceil(((most * need) / found) * MARGIN);
+  return most < MOST && enough < MOST * MARGIN ? Math.min(Math.max(enough, most + 1), MOST) : null;
+}
+
+const sorted = ({ column, direction }: Order) => `ORDER BY ${column} ${direction}, id ${direction}`;
+
+/** The next records of a list: their ids and values, and some columns. */
+function walk(ranges: readonly SqlCondition[], order: Order, most: number, columns: string[] = []): SqlCondition {
+  const taken = [...new Set(['id', order.column, ...columns])].join(', ');
+  const each = ranges.map(
+    ({ sql }) => `SELECT ${taken} FROM ${order.table} WHERE ${sql} ${sorted(order)} LIMIT ${most}`,
   );
-  const [first, last] = [Number(ends.first), Number(ends.last)];
-  if (last - first >= most * SPREAD) return null;
-  const { sql, params } = within(first, last);
-  return { sql: `id IN (${sql})`, params };
+  const params = ranges.flatMap((range) => range.params);
+  if (ranges.length === 1) return { sql: each[0], params };
+  const all = each.map((range, index) => `SELECT * FROM (${range}) range${index}`).join(' UNION ALL ');
+  return { sql: `SELECT * FROM (${all}) ranges ${sorted(order)} LIMIT ${most}`, params };
 }
