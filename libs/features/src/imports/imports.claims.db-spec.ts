@@ -21,6 +21,18 @@ describe('claims of whole imports', () => {
     expect(await claimed()).toMatchObject({ id: larger });
   });
 
+  it('does not hide a large file from its lane while the other one looks for small files', async () => {
+    const { repository, services } = bench;
+    const { skipLocked } = services.database.dialect;
+    const claim = (maxBytes?: number) =>
+      services.transactions.run((tx) => repository.claimImport(tx, 60_000, skipLocked, maxBytes));
+    for (let round = 0; round < 150; round++) {
+      const { id } = await bench.imported([], { status: 'analyzing', createdBy: 1, fileSize: 5_000 });
+      const claims = await Promise.all([claim(1_000), claim(), ...Array.from({ length: 5 }, () => claim(1_000))]);
+      expect(claims.map((each) => each?.id)).toEqual([undefined, id, ...Array<undefined>(5)]);
+    }
+  });
+
   it('knows when an import was ended under the hands of its worker', async () => {
     const { repository, services } = bench;
     const { id } = await bench.imported([], { status: 'analyzing', createdBy: 1 });
