@@ -5,7 +5,7 @@ import { Database } from '@muster/platform/database/database';
 import { BulkValue, formatTime } from '@muster/platform/database/dialect/dialect';
 import { Tx } from '@muster/platform/database/transactions';
 import { marks } from '@muster/platform/database/sql';
-import { StagedRow } from '@muster/platform/tabular/staged-table';
+import { StagedRows } from '@muster/platform/tabular/staged-rows';
 import { AuthService } from '../auth/auth.service';
 import { followChanges } from '../contacts/contacts.changes.service';
 import { ListKeeper } from '../contacts/lists/contacts.lists.service';
@@ -57,10 +57,14 @@ export class ImportsApplyService {
     this.holders = new HolderReader(database);
   }
 
-  read(plan: ImportPlan, staged: readonly StagedRow[], fields: LoadedFields, names: Names): ResolvableRows {
+  read(plan: ImportPlan, staged: StagedRows, fields: LoadedFields, names: Names): ResolvableRows {
     const rule = matchRule(plan.work.options, fields);
     const read = rowReader(plan, rule, fields);
-    return { fields, rule, rows: staged.filter(({ row }) => !plan.excluded.has(row)).map((row) => read(row, names)) };
+    return {
+      fields,
+      rule,
+      rows: Array.from(staged).flatMap((row) => (plan.excluded.has(row.row) ? [] : read(row, names))),
+    };
   }
 
   /** @throws {Raced} */

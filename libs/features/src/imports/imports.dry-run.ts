@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Database } from '@muster/platform/database/database';
-import { StagedRow, StagedTable } from '@muster/platform/tabular/staged-table';
+import { StagedRows } from '@muster/platform/tabular/staged-rows';
+import { StagedTable } from '@muster/platform/tabular/staged-table';
 import { LoadedFields } from '../custom-fields/custom-fields.service';
 import { Change, compileUpdater, propertyOf, valueOf } from './imports.changes';
 import { DryRunBatch } from './imports.dry-run.batch';
@@ -78,6 +79,8 @@ export class DryRun {
   private readonly customAt: number;
   /** How many values each row is looked up by. */
   private readonly fields: number;
+  /** The rows that are decided next are read beside those before them. */
+  private reading: Promise<StagedRows> | null = null;
 
   /** @param way how records are found; by default the cheaper way */
   constructor(
@@ -137,16 +140,24 @@ export class DryRun {
   /** Reads rows into a batch. @returns the first row that is not read */
   private async fill(batch: DryRunBatch, from: number, signal: AbortSignal): Promise<number> {
     let next = from;
-    while (next <= this.total && batch.room > 0) {
+    for (let last = this.lastWith(next); next <= last && last - next < batch.room; last = this.lastWith(next)) {
       signal.throwIfAborted();
-      const last = Math.min(next + Math.min(ROWS_AT_ONCE, batch.room) - 1, this.total);
-      await this.check(this.staged.readRows(next, last, this.source.columns), (row) => {
+      const reading = this.reading ?? this.staged.rowsOf(next, last, this.source.columns);
+      this.reading =
+        last < this.total ? this.staged.rowsOf(last + 1, this.lastWith(last + 1), this.source.columns) : null;
+      this.reading?.catch(() => undefined); // whoever waits for it is told
+      await this.check(reading, (row) => {
         if (isFatal(this.rule, row) || this.rule.refusal) this.take(decide(this.rule, row, NOBODY, () => NOTHING));
         else this.keep(batch, row);
       });
       next = last + 1;
     }
     return next;
+  }
+
+  /** The last of the rows that are read together, by the first of them. */
+  private lastWith(first: number): number {
+    return Math.min(first + ROWS_AT_ONCE - 1, this.total);
   }
 
   private keep(batch: DryRunBatch, row: CheckedRow): void {
@@ -232,15 +243,15 @@ export class DryRun {
     return new Resolver(this.rule, compileUpdater(this.source, this.customFields));
   }
 
-  private async readRows(rows: Uint32Array): Promise<StagedRow[]> {
+  private async readRows(rows: Uint32Array): Promise<StagedRows> {
     const { columns } = this.source;
     if (rows.length <= FEW) return this.staged.readRowSet([...rows], columns);
     const wanted = new Set(rows);
-    const read = await this.staged.readRows(rows[0], rows[rows.length - 1], columns);
-    return read.filter(({ row }) => wanted.has(row));
+    const read = await this.staged.rowsOf(rows[0], rows[rows.length - 1], columns);
+    return [...read].filter(({ row }) => wanted.has(row));
   }
 
-  private async check(reading: Promise<StagedRow[]>, take: (row: CheckedRow) => void): Promise<void> {
+  private async check(reading: Promise<StagedRows>, take: (row: CheckedRow) => void): Promise<void> {
     const read = await reading;
     const names = await this.names.of(this.source.work, this.source.targets, read);
     for (const staged of read) {

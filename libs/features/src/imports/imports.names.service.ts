@@ -21,12 +21,15 @@ export class ImportNames {
   async of(
     { target, createdBy }: Pick<Import, 'target' | 'createdBy'>,
     targets: readonly string[],
-    rows: readonly { cells: readonly (string | null)[] }[],
+    rows: Iterable<{ cells: readonly (string | null)[] }>,
   ): Promise<Names> {
     const at = nameCells(targets);
-    const read = (columns: number[]) => [
-      ...new Set(columns.length === 0 ? [] : rows.flatMap(({ cells }) => readCell(cells, columns) ?? [])),
-    ];
+    const read = (columns: number[]): string[] => {
+      const found = new Set<string>();
+      if (columns.length > 0) for (const { cells } of rows) found.add(readCell(cells, columns) ?? '');
+      found.delete('');
+      return [...found];
+    };
     const [users, groups] = [read(at.users), read(at.groups)];
     if (users.length + groups.length === 0) return NO_NAMES;
     const importer = await this.auth.principalOf(createdBy);

@@ -10,7 +10,7 @@ import { BulkBuffer, BulkValue } from '@muster/platform/database/dialect/dialect
 import { errorFields, logOf } from '@muster/platform/observability/logger';
 import { LocalFiles } from '@muster/platform/storage/local-files';
 import { ObjectNotFound, type Storage, STORAGE } from '@muster/platform/storage/storage';
-import { StagedRow } from '@muster/platform/tabular/staged-table';
+import { StagedRow } from '@muster/platform/tabular/staged-rows';
 import { LoadedFields } from '../custom-fields/custom-fields.service';
 import { checkRow } from './imports.batch';
 import { Import } from './imports.entity';

@@ -2,7 +2,7 @@ import { customPath, FieldSet } from '@muster/core/contact/custom-fields';
 import { readCell } from '@muster/core/contact/row';
 import { FieldError } from '@muster/core/errors';
 import { BulkValue } from '@muster/platform/database/dialect/dialect';
-import { StagedRow } from '@muster/platform/tabular/staged-table';
+import { StagedRow } from '@muster/platform/tabular/staged-rows';
 import { Change, Columns, Updater } from './imports.changes';
 import { Outcome } from './imports.entity';
 import { matchKey, MatchRule } from './imports.match';

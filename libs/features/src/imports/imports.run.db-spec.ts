@@ -290,11 +290,11 @@ describe('running an import', () => {
     const plan = await planned(people('fields', 3), 10);
     const { staged } = plan;
     let reads = 0;
-    const readRows: StagedTable['readRows'] = async (...range) => {
+    const rowsOf: StagedTable['rowsOf'] = async (...range) => {
       if (++reads === 1) await defineTier();
-      return staged.readRows(...range);
+      return staged.rowsOf(...range);
     };
-    await runAll({ ...plan, staged: { readRows } as StagedTable });
+    await runAll({ ...plan, staged: { rowsOf } as StagedTable });
     expect(reads).toBe(2);
     const leads = await store.database.query<{ custom_fields: string }>(
       'SELECT custom_fields FROM leads WHERE origin_import_id = ?',

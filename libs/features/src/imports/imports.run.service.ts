@@ -5,7 +5,7 @@ import { Transactions, Tx } from '@muster/platform/database/transactions';
 import { marks } from '@muster/platform/database/sql';
 import { failPoint } from '@muster/platform/observability/fail-points';
 import { importBatchDuration, importRows } from '@muster/platform/observability/metrics';
-import { StagedRow } from '@muster/platform/tabular/staged-table';
+import { StagedRows } from '@muster/platform/tabular/staged-rows';
 import { Outbox } from '@muster/platform/outbox/outbox';
 import { Memberships } from '../contacts/memberships/contacts.memberships.service';
 import { queueForSearch } from '../contacts/search/contacts.search.service';
@@ -103,8 +103,8 @@ export class ImportsRunService {
     return { fields, grouped, outcomes: (tx) => this.insert(tx, chunk, plan, batch) };
   }
 
-  private staged({ firstRow, lastRow }: ClaimedChunk, { staged, columns }: ImportPlan): Promise<StagedRow[]> {
-    return staged.readRows(firstRow, lastRow, columns);
+  private staged({ firstRow, lastRow }: ClaimedChunk, { staged, columns }: ImportPlan): Promise<StagedRows> {
+    return staged.rowsOf(firstRow, lastRow, columns);
   }
 
   private async commit(tx: Tx, chunk: ClaimedChunk, plan: ImportPlan, write: ChunkWrite): Promise<void> {
@@ -248,7 +248,7 @@ export class ImportsRunService {
 }
 
 /** Rows that are refused for another reason are here too. */
-function rowsByGroup({ targets }: ImportPlan, staged: readonly StagedRow[], names: Names): Map<number, number[]> {
+function rowsByGroup({ targets }: ImportPlan, staged: StagedRows, names: Names): Map<number, number[]> {
   const grouped = new Map<number, number[]>();
   if (names.groups.size === 0) return grouped;
   const read = namesReader(targets);

@@ -3,17 +3,7 @@ import { connectDuckDb, isOutOfMemory, sqlText } from './duckdb';
 import type { ColumnSharers } from './early-sharers';
 import { findLaterSharers, mergeRows, type SharingKey } from './later-sharers';
 import { profileColumns, type ColumnProfile } from './profile';
-
-/** One row of a staged table. Blank cells are null. */
-export interface StagedRow {
-  /** The number of the row in the file, from 1. */
-  row: number;
-  /** What is wrong with the row's form, and the sentence about it. */
-  issue: string | null;
-  detail: string | null;
-  /** The cells of the columns that were asked for, in that order. */
-  cells: (string | null)[];
-}
+import { JoinedRows, SEPARATOR, type RowIssues, type StagedRow, type StagedRows } from './staged-rows';
 
 export interface StagedTableOptions {
   /** For each column what was found while the table was staged, by whoever staged it. */
@@ -26,8 +16,6 @@ export interface StagedTableOptions {
 const MIN_SEQUENTIAL_ROWS = 1000;
 /** In milliseconds. */
 const INTERRUPT_AGAIN = 20;
-/** Parts the cells in a column's text. A column with a cell that holds it is read in another way. */
-const SEPARATOR = '\x1f';
 
 /**
  * Reads a Parquet file that `stageCsv` made. Calls may overlap; they run one after another. A column is named by its
@@ -35,7 +23,7 @@ const SEPARATOR = '\x1f';
  */
 export class StagedTable {
   private queue: Promise<unknown> = Promise.resolve();
-  private ahead: { from: number; to: number; columns: string; rows: StagedRow[] } | null = null;
+  private ahead: { from: number; to: number; columns: string; rows: StagedRows } | null = null;
   private closed = false;
 
   private constructor(
@@ -77,17 +65,22 @@ export class StagedTable {
     this.connection.closeSync();
   }
 
+  /** As `rowsOf`, all made at once. */
+  async readRows(fromRow: number, toRow: number, columns: readonly number[]): Promise<StagedRow[]> {
+    return [...(await this.rowsOf(fromRow, toRow, columns))];
+  }
+
   /**
    * The rows `fromRow` to `toRow`, both included, as far as they exist. Of a cell over 64 KiB the first 20,000 characters come:
    * no field takes so much, and thousands of such cells at once would not fit into memory.
    */
-  readRows(fromRow: number, toRow: number, columns: readonly number[]): Promise<StagedRow[]> {
+  rowsOf(fromRow: number, toRow: number, columns: readonly number[]): Promise<StagedRows> {
     return this.inTurn(async () => {
       const from = Math.max(1, fromRow);
       const to = Math.min(toRow, this.totalRows);
       if (from > to) return [];
       const wanted = columns.join();
-      let rows: StagedRow[] = [];
+      let rows: StagedRows = [];
       let next = from;
       if (this.ahead?.columns === wanted && from >= this.ahead.from && from <= this.ahead.to) {
         rows = this.ahead.rows.slice(from - this.ahead.from, to - this.ahead.from + 1);
@@ -100,7 +93,7 @@ export class StagedTable {
       if (read.length !== last - next + 1) throw new Error(`The staged table lacks rows between ${next} and ${last}.`);
       this.ahead = last > to ? { from: next, to: last, columns: wanted, rows: read } : null;
       const mine = last > to ? read.slice(0, to - next + 1) : read;
-      return rows.length > 0 ? rows.concat(mine) : mine;
+      return rows.length > 0 ? [...rows, ...mine] : mine;
     });
   }
 
@@ -108,7 +101,7 @@ export class StagedTable {
   readRowSet(rows: readonly number[], columns: readonly number[]): Promise<StagedRow[]> {
     return this.inTurn(async () => {
       if (rows.length === 0) return [];
-      return this.select(`_row IN (${rows.map(integer).join()})`, columns);
+      return [...(await this.select(`_row IN (${rows.map(integer).join()})`, columns))];
     });
   }
 
@@ -180,56 +173,39 @@ export class StagedTable {
   }
 
   /**
-   * The cells of each column come as one text and are split here: several times as fast as value by value. Each cell adds
-   * one piece, so the number of pieces shows a separator inside a cell.
+   * The cells of each column come as one text: several times as fast as value by value.
    */
   private async select(
     where: string,
     columns: readonly number[],
     expression = (name: string) => name,
-  ): Promise<StagedRow[]> {
+  ): Promise<StagedRows> {
     const names = this.names(columns).map(expression);
     const texts = ['_row::VARCHAR', ...names.map((name) => `coalesce(${name}, '')`)];
     const found = await this.joined(texts, where);
     if (found === null) return this.selectSlowly(where, names);
-    const [count, issues, ...joined] = found;
+    const [count, issues, rows, ...joined] = found;
     if (count === 0) return [];
-    const split = joined.map((text) => text.split(SEPARATOR));
-    if (split.some((pieces) => pieces.length !== count)) return this.selectSlowly(where, names);
-    const [numbers, ...cells] = split;
-    const rows = new Array<StagedRow>(count);
-    let sorted = true;
-    for (let i = 0; i < count; i++) {
-      const row = Number(numbers[i]);
-      if (i > 0 && row < rows[i - 1].row) sorted = false;
-      const own = new Array<string | null>(cells.length);
-      for (let column = 0; column < cells.length; column++) own[column] = cells[column][i] || null;
-      rows[i] = { row, issue: null, detail: null, cells: own };
-    }
-    // Row groups are read in parallel, and nothing promises in which order they meet.
-    if (!sorted) rows.sort((left, right) => left.row - right.row);
-    if (issues > 0) await this.addIssues(where, rows);
-    return rows;
+    const wrong = issues > 0 ? await this.issuesOf(where) : NO_ISSUES;
+    return JoinedRows.of(count, rows, joined, wrong) ?? this.selectSlowly(where, names);
   }
 
-  private async addIssues(where: string, rows: StagedRow[]): Promise<void> {
-    const byNumber = new Map(rows.map((row) => [row.row, row]));
+  private async issuesOf(where: string): Promise<RowIssues> {
     const result = await this.connection.run(
       `SELECT _row::DOUBLE, _issue, _detail FROM ${this.source} WHERE ${where} AND _issue IS NOT NULL`,
     );
-    for (const [number, issue, detail] of (await result.getRows()) as [number, string, string | null][]) {
-      Object.assign(byNumber.get(number) as StagedRow, { issue, detail });
-    }
+    const rows = (await result.getRows()) as [number, string, string | null][];
+    return new Map(rows.map(([row, issue, detail]) => [row, { issue, detail }]));
   }
 
   /** The number of rows and of issues, and each column as one text; null when that is too much for DuckDB's memory. */
-  private async joined(texts: readonly string[], where: string): Promise<[number, number, ...string[]] | null> {
+  private async joined(texts: readonly string[], where: string): Promise<[number, number, string, ...string[]] | null> {
     const columns = texts.map((text) => `string_agg(${text}, '${SEPARATOR}')`);
     try {
       const result = await this.connection.run(
         `SELECT count(*)::DOUBLE, count(_issue)::DOUBLE, ${columns.join()} FROM ${this.source} WHERE ${where}`,
       );
-      return (await result.getRows())[0] as [number, number, ...string[]];
+      return (await result.getRows())[0] as [number, number, string, ...string[]];
     } catch (error) {
       if (isOutOfMemory(error)) return null;
       throw error;
@@ -246,6 +222,8 @@ export class StagedTable {
       .sort((left, right) => left.row - right.row);
   }
 }
+
+const NO_ISSUES: RowIssues = new Map();
 
 const cut = (name: string) => `CASE WHEN strlen(${name}) > 65536 THEN left(${name}, 20000) ELSE ${name} END`;
 
