@@ -3,6 +3,7 @@ import { Test } from '@nestjs/testing';
 import { Role } from '@muster/core/permissions';
 import { Principal } from '@muster/core/principal';
 import { Team, User } from '@muster/features/auth/auth.entity';
+import { Group } from '@muster/features/groups/groups.entity';
 import { readConfig } from '@muster/platform/config/config';
 import { CONFIG } from '@muster/platform/config/config.module';
 import { Database } from '@muster/platform/database/database';
@@ -17,6 +18,8 @@ export interface TestServices extends TestDatabase {
   /** @returns the new team's id */
   addTeam(): Promise<number>;
   addUser(role: Role, teamId: number, values?: Partial<User>): Promise<Principal>;
+  /** A group without members, made by user 1. */
+  addGroup(): Promise<number>;
   /** What was said so far, oldest first. */
   events(): Promise<{ name: string; payload: Record<string, unknown> }[]>;
 }
@@ -47,6 +50,10 @@ export async function openTestServices(...features: Type[]): Promise<TestService
     ...store,
     get: (type) => app.get(type, { strict: false }),
     addTeam: () => insert<Team>('teams', { ...common(), name: `Team ${++people}`, isDefault: false }),
+    addGroup() {
+      const name = `group ${++people}`;
+      return insert<Group>('contact_groups', { ...common(), name, nameKey: name, createdBy: 1 });
+    },
     async addUser(role, teamId, values = {}) {
       const email = `user${++people}@example.com`;
       const user: Omit<User, 'id'> = {

@@ -75,13 +75,10 @@ describe('undoing an import', () => {
       { creates: { email: email() } },
     ]);
     const [untouched, changed, deleted, converted, absorbed] = [1, 3, 4, 5, 6].map((row) => idOf(work, row));
-    const time = '2026-01-01 00:00:00.000';
-    await bench.services.transactions.run(async (tx) => {
-      const group = `INSERT INTO contact_groups (name, name_key, created_by, created_at, updated_at, version) VALUES (?, ?, 1, ?, ?, 1)`;
-      await tx.query(group, [email(), email(), time, time]);
-      const { rows } = await tx.query<{ id: number }>('SELECT MAX(id) AS id FROM contact_groups');
-      await bench.services.get(Memberships).add(tx, Number(rows[0].id), 'leads', [untouched], manager.userId);
-    });
+    const groupId = await bench.services.addGroup();
+    await bench.services.transactions.run((tx) =>
+      bench.services.get(Memberships).add(tx, groupId, 'leads', [untouched], manager.userId),
+    );
     expect((await tracesOf(untouched)).every((count) => count > 0)).toBe(true);
     await bench.leads.patch(manager, changed, { company: 'Acme' });
     await bench.leads.remove(manager, deleted);

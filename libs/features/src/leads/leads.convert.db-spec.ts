@@ -52,14 +52,10 @@ describe('converting leads', () => {
       ...{ phone: '+12015550170 x4', company: 'Acme', tags: ['vip'], doNotContact: true, assignedTo: agent.userId },
       ...{ customFields: { region: 'north', size: 'large', note: 'x' }, metadata: { a: 1 } },
     });
+    const groupId = await services.addGroup();
     await services.transactions.run(async (tx) => {
-      const time = '2026-01-01 00:00:00.000';
-      await tx.query(
-        `INSERT INTO contact_groups (name, name_key, created_by, created_at, updated_at, version) VALUES ('g', 'g', 1, ?, ?, 1)`,
-        [time, time],
-      );
       await tx.query('UPDATE leads SET origin_import_id = 7, origin_row = 3 WHERE id = ?', [lead.id]);
-      await services.get(Memberships).add(tx, 1, 'leads', [lead.id], manager.userId);
+      await services.get(Memberships).add(tx, groupId, 'leads', [lead.id], manager.userId);
     });
     const { customer, notCarried, isNew } = await conversions.convert(agent, lead.id, {});
     expect(isNew).toBe(true);

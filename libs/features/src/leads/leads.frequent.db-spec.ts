@@ -54,13 +54,8 @@ describe('lists of what many leads have', () => {
       ...{ key: 'kinds', label: 'Kinds', type: 'multi-list', options: ['A', 'B'], filterable: true },
     });
     const { database, transactions } = services;
+    groupId = await services.addGroup();
     await transactions.run(async (tx) => {
-      await tx.query(
-        `INSERT INTO contact_groups (name, name_key, created_by, created_at, updated_at, version)
-         VALUES ('Some', 'some', ?, '2026-01-01 00:00:00.000', '2026-01-01 00:00:00.000', 1)`,
-        [admin.userId],
-      );
-      groupId = Number((await tx.query<{ id: number }>('SELECT id FROM contact_groups')).rows[0].id);
       const buffer = database.dialect.bulkBuffer();
       const numbers = Array.from({ length: LEADS }, (_, index) => index + 1);
       for (const n of numbers) {

@@ -41,7 +41,7 @@ describe('merging leads', () => {
       const options = type === 'list' ? ['Gold', 'Silver'] : undefined;
       await definitions.create(admin, 'leads', { key, label: key, type, options, filterable: true });
     }
-    groupIds = [await addGroup(), await addGroup(), await addGroup()];
+    groupIds = [await services.addGroup(), await services.addGroup(), await services.addGroup()];
   });
   afterAll(() => services.close());
 
@@ -56,16 +56,6 @@ describe('merging leads', () => {
     expect(work).rejects.toMatchObject({ status, code });
   const join = (groupId: number, id: number) =>
     services.transactions.run((tx) => services.get(Memberships).add(tx, groupId, 'leads', [id], manager.userId));
-  const addGroup = () =>
-    services.transactions.run(async (tx) => {
-      const [name, time] = [`group ${++count}`, '2026-01-01 00:00:00.000'];
-      await tx.query(
-        'INSERT INTO contact_groups (name, name_key, created_by, created_at, updated_at, version) VALUES (?, ?, 1, ?, ?, 1)',
-        [name, name, time, time],
-      );
-      const { rows } = await tx.query<{ id: number }>('SELECT id FROM contact_groups WHERE name_key = ?', [name]);
-      return Number(rows[0].id);
-    });
   /** Everything that is stored about some leads, as the store has it. */
   const stored = async (...ids: number[]) => {
     const marks = ids.map(() => '?').join(', ');
@@ -350,7 +340,7 @@ describe('merging leads', () => {
 
   it('gives groups back that are still there, and takes none that the target joined itself', async () => {
     const [target, source] = [await make(), await make()];
-    const gone = await addGroup();
+    const gone = await services.addGroup();
     for (const groupId of [groupIds[0], gone]) await join(groupId, source.id);
     const { mergeId } = await merges.merge(manager, target.id, { sourceId: source.id });
     await services.transactions.run((tx) => tx.query('DELETE FROM contact_groups WHERE id = ?', [gone]));

@@ -24,8 +24,10 @@ describe('EarlySharers', () => {
     ['digits', ['+1 (212) 555-0100', '2125550101', '0012125550100', null, '212/555.0101'], [3, 5], 4],
     ['digits', ['0000020 7946 0018', '79460018', '0079460019', '1234567890123456789'], [2], 4],
     ['digits', ['1000000000000', '2000000000000', '30000000'], [2], 3],
-  ])('%s: of %j shares %j', (fold, values, rows, filled) => {
-    expect(sharersOf(values)).toEqual({ fold, rows, filled });
+    ['digits', ['2125550100', ' 2125550101'], [], 2, true],
+    ['digits', ['2125550100 ', '2125550101'], [], 2, true],
+  ])('%s: of %j shares %j', (fold, values, rows, filled, edges = false) => {
+    expect(sharersOf(values)).toEqual({ fold, rows, filled, edges });
   });
 
   it.each([

@@ -19,6 +19,7 @@ for (const sign of 'abcdefghijklmnopqrstuvwxyz0123456789@._+-') {
 /** What may stand between the digits of a plain number. */
 const BETWEEN = new Uint8Array(256);
 for (const sign of '+ ()./-') BETWEEN[sign.charCodeAt(0)] = 1;
+const SPACE = 0x20;
 const ZERO = 0x30;
 const AT = 0x40;
 const SEVEN_DIGITS = 10 ** 7;
@@ -31,6 +32,8 @@ export interface ColumnSharers {
   rows: Uint32Array;
   /** How many rows have a value. */
   filled: number;
+  /** Whether a value begins or ends with a space. */
+  edges: boolean;
 }
 
 /** What the columns of one table may take together. */
@@ -45,6 +48,7 @@ export class SharersMemory {
  */
 export class EarlySharers {
   private fold: SharingKey['fold'] | null = null;
+  private edges = false;
   private ended = false;
   /** Of each value two numbers, which tell it from others, and its row. */
   private chunks: Int32Array[] = [];
@@ -68,7 +72,7 @@ export class EarlySharers {
     const filled = this.filled;
     const rows = this.ended || this.fold === null ? null : this.sharing();
     this.end();
-    return rows && { fold: this.fold!, rows, filled };
+    return rows && { fold: this.fold!, rows, filled, edges: this.edges };
   }
 
   private addMail(row: number, source: Uint8Array, from: number, to: number): void {
@@ -96,6 +100,7 @@ export class EarlySharers {
       } else if (BETWEEN[byte] === 0) return this.end();
     }
     if (digits < 8 || digits > MAX_DIGITS) return this.end();
+    if (source[from] === SPACE || source[to - 1] === SPACE) this.edges = true;
     this.keep(number, 0, row);
   }
 

@@ -43,46 +43,54 @@ const PHONE = /^(?:tel:)?[+(]?[\d\s().\-/]+(?:\s*(?:x|ext\.?|#)\s*\d+)?$/i;
 const PHONE_MARKS = /^\+|\d[\s().\-/]+\d/;
 
 /** White space and what looks like it. */
-const BLANKS = sqlText(' \t\n\r\v\f\u0085\u00a0\u2002\u2003\u2009\u200b\u202f\u3000\ufeff');
-/** Whether a value does not begin and end in plain characters: only these pay for the slow trim. */
-const hasEdges = (name: string) => `(ord(${name}) NOT BETWEEN 33 AND 126 OR ord(${name}[-1]) NOT BETWEEN 33 AND 126)`;
-const trimmed = (name: string) => `CASE WHEN ${hasEdges(name)} THEN trim(${name}, ${BLANKS}) ELSE ${name} END`;
+const BLANKS = ' \t\n\r\v\f\u0085\u00a0\u2002\u2003\u2009\u200b\u202f\u3000\ufeff';
+const CODES = [...BLANKS].map((blank) => blank.charCodeAt(0)).join();
+/** Most characters are told from blanks by the first comparison. */
+const isBlank = (character: string) => `(ord(${character}) NOT BETWEEN 33 AND 126 AND ord(${character}) IN (${CODES}))`;
+/** Whether a value begins or ends with a blank: only these pay for the slow trim. */
+const hasEdges = (name: string) => `(${isBlank(name)} OR ${isBlank(`${name}[-1]`)})`;
+const trimmed = (name: string) => `CASE WHEN ${hasEdges(name)} THEN trim(${name}, ${sqlText(BLANKS)}) ELSE ${name} END`;
 
 /** The rows in which the first values are looked for, before more are. */
 const FIRST_ROWS = 20_480;
 /** How many bytes of different values are counted at a time, and what each takes besides its own. */
 const BYTES_AT_ONCE = 40 << 20;
 const BYTES_OF_VALUE = 32;
-/** So many rows cannot be too many, unless the values are long. */
-const FEW_ROWS = 250_000;
+/** So many values, or fewer, are put together by themselves. */
+const FEW = 250_000;
 /** Values that do not fit into the memory are counted in so many times as many parts, and these again, up to this many parts. */
 const FINER = 8;
 const MAX_PARTS = 4096;
 /** Values that come so often on average are taken once each. */
 const OFTEN = 4;
 
+/** What a column holds, as far as it is known. */
+export interface ColumnCount {
+  filled: number;
+  distinct: number;
+  /** Whether a value begins or ends with a blank. */
+  edges: boolean;
+}
+
 /**
  * Profiles a staged table, column by column, so that no more than one is in memory.
  *
- * @param distinct for each column the number of its values if they are known to be different and none of them blank
+ * @param known for each column what is known of it
+ * @param bytes what the values of each column take in the file, before compression
  */
 export async function profileColumns(
   connection: DuckDBConnection,
   source: string,
-  distinct: readonly (number | null)[],
+  known: readonly (ColumnCount | null)[],
+  bytes: readonly number[],
   totalRows: number,
 ): Promise<ColumnProfile[]> {
   const profiles: ColumnProfile[] = [];
-  for (const [column, known] of distinct.entries()) {
-    profiles.push(await new ColumnReader(connection, source, `c${column + 1}`).profile(totalRows, known));
+  for (const [column, count] of known.entries()) {
+    const reader = new ColumnReader(connection, source, `c${column + 1}`, bytes[column]);
+    profiles.push(await reader.profile(totalRows, count));
   }
   return profiles;
-}
-
-interface Count {
-  filled: number;
-  distinct: number;
-  edges: boolean;
 }
 
 /** Few columns need trimming, and grouping values as they are stored is several times as fast. */
@@ -91,26 +99,27 @@ class ColumnReader {
     private readonly connection: DuckDBConnection,
     private readonly source: string,
     private readonly name: string,
+    private readonly bytes: number,
   ) {}
 
-  async profile(totalRows: number, known: number | null): Promise<ColumnProfile> {
-    const stored =
-      known === null ? await this.count(this.name, totalRows) : { filled: known, distinct: known, edges: true };
+  async profile(totalRows: number, known: ColumnCount | null): Promise<ColumnProfile> {
+    const stored = known ?? (await this.count(this.name, totalRows));
     const value = stored.edges ? trimmed(this.name) : this.name;
-    const { filled, distinct } = stored.edges && known === null ? await this.count(value, totalRows) : stored;
+    const { filled, distinct } = stored.edges && !known ? await this.count(value, totalRows) : stored;
     const values = await this.firstValues(value, distinct, totalRows);
     return {
       filled,
       empty: totalRows - filled,
       distinct,
       samples: values.slice(0, SAMPLES).map((sample) => cutText(sample, MAX_SAMPLE)),
-      type: await this.typeOf(value, values, distinct <= FEW_ROWS && distinct * OFTEN < filled),
+      type: await this.typeOf(value, values, distinct <= FEW && distinct * OFTEN < filled),
     };
   }
 
   /** How many values there are and how many different ones, and whether some need trimming. */
-  private async count(value: string, totalRows: number): Promise<Count> {
-    let parts = totalRows > FEW_ROWS ? Math.max(1, Math.ceil((await this.estimate(value)) / BYTES_AT_ONCE)) : 1;
+  private async count(value: string, totalRows: number): Promise<ColumnCount> {
+    const most = this.bytes + totalRows * BYTES_OF_VALUE;
+    let parts = most > BYTES_AT_ONCE ? Math.max(1, Math.ceil((await this.estimate(value)) / BYTES_AT_ONCE)) : 1;
     for (;;) {
       try {
         return await this.countInParts(value, parts);
@@ -131,8 +140,8 @@ class ColumnReader {
   }
 
   /** Each part has values of its own, so that fewer are in memory at a time. */
-  private async countInParts(value: string, parts: number): Promise<Count> {
-    const sum: Count = { filled: 0, distinct: 0, edges: false };
+  private async countInParts(value: string, parts: number): Promise<ColumnCount> {
+    const sum: ColumnCount = { filled: 0, distinct: 0, edges: false };
     for (let part = 0; part < parts; part++) {
       const where = parts === 1 ? 'true' : `hash(${value}) % ${parts} = ${part}`;
       const { filled, distinct, edges } = await this.countWhere(value, where);
@@ -141,7 +150,7 @@ class ColumnReader {
     return sum;
   }
 
-  private async countWhere(value: string, where: string): Promise<Count> {
+  private async countWhere(value: string, where: string): Promise<ColumnCount> {
     const [[filled, distinct, edges]] = (await this.rows(
       `SELECT coalesce(sum(times), 0)::DOUBLE, count(*)::DOUBLE, coalesce(bool_or(${hasEdges('value')}), false)
        FROM (SELECT ${value} AS value, count(*) AS times FROM ${this.source}

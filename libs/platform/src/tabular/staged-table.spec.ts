@@ -137,6 +137,19 @@ describe('StagedTable', () => {
     expect(other).toMatchObject({ filled: 0, empty: 12, type: 'empty' });
   });
 
+  it('takes the space around values off whose number was known before', async () => {
+    const [phone] = await withTable('a\n2125550100\n" 2125550101"\n2125550102 \n', (table) => table.profile());
+    const samples = ['2125550100', '2125550101', '2125550102'];
+    expect(phone).toEqual({ filled: 3, empty: 0, distinct: 3, samples, type: 'integer' });
+  });
+
+  it.each(['\t', '\u0085', '\u2009', '\ufeff', '\u3000'])('takes %j for a blank', async (blank) => {
+    const [profile] = await withTable(`a\nÉlan\n"${blank}Élan"\n"Élan${blank}"\n"${blank}"\n`, (table) =>
+      table.profile(),
+    );
+    expect(profile).toMatchObject({ filled: 3, empty: 1, distinct: 1, samples: ['Élan'] });
+  });
+
   it('counts the values of many row groups', async () => {
     const [id, word, note] = await withTable(lines(70_000), (table) => table.profile());
     expect(id).toEqual({

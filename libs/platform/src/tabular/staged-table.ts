@@ -25,16 +25,20 @@ export class StagedTable {
   private queue: Promise<unknown> = Promise.resolve();
   private ahead: { from: number; to: number; columns: string; rows: StagedRows } | null = null;
   private closed = false;
+  /** The table in SQL. */
+  private readonly source: string;
 
   private constructor(
     private readonly connection: DuckDBConnection,
-    /** The table in SQL. */
-    private readonly source: string,
+    /** The path of the file in SQL. */
+    private readonly file: string,
     private readonly columnCount: number,
     /** The last rows of the file's row groups, rising. */
     private readonly groupEnds: Float64Array,
     private readonly options: StagedTableOptions,
-  ) {}
+  ) {
+    this.source = `read_parquet(${file})`;
+  }
 
   static async open(parquetPath: string, columnCount: number, options: StagedTableOptions = {}): Promise<StagedTable> {
     const connection = await connectDuckDb();
@@ -45,7 +49,7 @@ export class StagedTable {
          FROM parquet_metadata(${file}) GROUP BY row_group_id ORDER BY row_group_id`,
       );
       const ends = Float64Array.from((await result.getRows()) as [number][], ([end]) => end);
-      return new StagedTable(connection, `read_parquet(${file})`, columnCount, ends, options);
+      return new StagedTable(connection, file, columnCount, ends, options);
     } catch (error) {
       connection.closeSync();
       throw error;
@@ -107,15 +111,23 @@ export class StagedTable {
 
   /** What the columns hold, one entry for each. */
   profile(): Promise<ColumnProfile[]> {
-    return this.inTurn(() => {
+    return this.inTurn(async () => {
       const { connection, source, columnCount, totalRows } = this;
       // Values of which no two are alike are as many as they are.
-      const distinct = Array.from({ length: columnCount }, (_, column) => {
+      const known = Array.from({ length: columnCount }, (_, column) => {
         const sharers = this.options.sharers?.[column];
-        return sharers?.rows.length === 0 ? sharers.filled : null;
+        return sharers?.rows.length === 0 ? { ...sharers, distinct: sharers.filled } : null;
       });
-      return profileColumns(connection, source, distinct, totalRows);
+      return profileColumns(connection, source, known, await this.bytesOfColumns(), totalRows);
     });
+  }
+
+  private async bytesOfColumns(): Promise<number[]> {
+    const result = await this.connection.run(
+      `SELECT sum(total_uncompressed_size)::DOUBLE FROM parquet_metadata(${this.file})
+       WHERE path_in_schema[1] = 'c' GROUP BY column_id ORDER BY column_id`,
+    );
+    return ((await result.getRows()) as [number][]).map(([bytes]) => bytes);
   }
 
   /**
