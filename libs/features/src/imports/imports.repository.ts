@@ -41,6 +41,8 @@ export interface ImportWithWork {
 
 const IMPORTS_AT_ONCE = 200;
 const CHUNKS_AT_ONCE = 500;
+/** What waits to be analyzed or planned; takes the time. */
+const WAITS = `(status = 'analyzing' OR (status = 'importing' AND record_base IS NULL)) AND (leased_until IS NULL OR leased_until < ?)`;
 /** How many imports that wait are tried, when others claim the first ones meanwhile. */
 const CLAIMS_TRIED = 20;
 const after = (milliseconds: number) => formatTime(new Date(Date.now() + milliseconds));
@@ -98,32 +100,36 @@ export class ImportsRepository {
     skipLocked: string,
     maxBytes = Number.MAX_SAFE_INTEGER,
   ): Promise<ClaimedImport | null> {
-    const waits = `(status = 'analyzing' OR (status = 'importing' AND record_base IS NULL)) AND (leased_until IS NULL OR leased_until < ?)`;
     // Looked for without a lock: a search that locks what it passes would hide it from one for files of another size.
     const { rows: found } = await tx.query<{ id: number }>(
-      `SELECT id FROM imports WHERE ${waits} AND file_size <= ? ORDER BY id LIMIT ${CLAIMS_TRIED}`,
+      `SELECT id FROM imports WHERE ${WAITS} AND file_size <= ? ORDER BY id LIMIT ${CLAIMS_TRIED}`,
       [now(), maxBytes],
     );
     for (const { id } of found) {
-      const { rows } = await tx.query<{
-        status: ImportStatus;
-        token: number;
-        attempts: number;
-        request_id: string | null;
-      }>(`SELECT status, token, attempts, request_id FROM imports WHERE id = ? AND ${waits}${skipLocked}`, [id, now()]);
-      if (!rows[0]) continue;
-      const { status, request_id: requestId } = rows[0];
-      const token = Number(rows[0].token) + 1;
-      const attempts = Number(rows[0].attempts) + 1;
-      await tx.query('UPDATE imports SET token = ?, attempts = ?, leased_until = ? WHERE id = ?', [
-        token,
-        attempts,
-        after(lease),
-        id,
-      ]);
-      return { id: Number(id), status, token, attempts, requestId };
+      const claim = await this.claimOne(tx, Number(id), lease, skipLocked);
+      if (claim) return claim;
     }
     return null;
+  }
+
+  private async claimOne(tx: Tx, id: number, lease: number, skipLocked: string): Promise<ClaimedImport | null> {
+    const { rows } = await tx.query<{
+      status: ImportStatus;
+      token: number;
+      attempts: number;
+      request_id: string | null;
+    }>(`SELECT status, token, attempts, request_id FROM imports WHERE id = ? AND ${WAITS}${skipLocked}`, [id, now()]);
+    if (!rows[0]) return null;
+    const { status, request_id: requestId } = rows[0];
+    const token = Number(rows[0].token) + 1;
+    const attempts = Number(rows[0].attempts) + 1;
+    await tx.query('UPDATE imports SET token = ?, attempts = ?, leased_until = ? WHERE id = ?', [
+      token,
+      attempts,
+      after(lease),
+      id,
+    ]);
+    return { id, status, token, attempts, requestId };
   }
 
   /** Whether a claim still stands: nobody has ended the import, or taken the work over. */

@@ -83,10 +83,7 @@ async function siftTogether(
     const rows = (await database.lists(sql, params)) as [id: number | string, value: unknown][];
     const ids = rows.map(([id]) => Number(id));
     if (ids.length > 0) {
-      const [lowest, highest] = ids.reduce(
-        ([low, high], id) => [Math.min(low, id), Math.max(high, id)],
-        [ids[0], ids[0]],
-      );
+      const [lowest, highest] = [Math.min(...ids), Math.max(...ids)];
       if (highest - lowest >= (most - seen) * SPREAD) return 'apart';
       const range = within(lowest, highest);
       const held = new Set((await database.lists(range.sql, range.params)).map(([id]) => Number(id)));
