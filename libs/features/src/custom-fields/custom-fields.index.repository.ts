@@ -4,6 +4,7 @@ import { CompiledField } from '@muster/core/contact/custom-fields';
 import { ContactTarget } from '@muster/core/contact/fields';
 import { Database } from '@muster/platform/database/database';
 import { SqlCondition } from '@muster/platform/database/record-table';
+import { indexedFilter } from '@muster/platform/http/indexed-filter';
 import { FilterCondition } from '@muster/platform/http/list-query';
 import { Tx } from '@muster/platform/database/transactions';
 import { marks } from '@muster/platform/database/sql';
@@ -29,8 +30,6 @@ const COLUMNS = ['record_id', 'field_id', 'ordinal', 'sort_key', 'number_value']
 /** More rows than these go by the bulk load. */
 const ROWS_BY_INSERT = 500;
 const IDS_AT_ONCE = 500;
-/** The records of a value that so many have, or fewer, are read by name. */
-const RARE = 2_000;
 
 /** All SQL on the index of custom fields. */
 @Injectable()
@@ -104,34 +103,9 @@ export class CustomFieldIndex {
   }
 
   /** The records whose value of a field fulfils a condition, the text of which must be one of few. */
-  async condition({ id, type }: CompiledField, { sql, params }: SqlCondition): Promise<FilterCondition> {
-    const entries = `FROM custom_field_values WHERE field_id = ? AND ${sql}`;
-    const all = [id, ...params];
-    const condition = { sql: `id IN (SELECT record_id ${entries})`, params: all };
-    const more = await this.database.select(`SELECT record_id ${entries} LIMIT 1 OFFSET ${RARE}`, all);
-    if (more.length === 0) return condition;
-    // Only a multi-list has several entries for a record, and leaving out the same ones costs as much again as counting.
-    const counted = type === 'multi-list' ? 'COUNT(DISTINCT record_id)' : 'COUNT(*)';
-    return {
-      ...condition,
-      // Not EXISTS, of which stores make a join that begins with all the entries.
-      sieve: {
-        columns: [],
-        may: { sql: `(SELECT COUNT(*) ${entries} AND record_id = near.id) > 0`, params: all },
-        holds: () => true,
-        within: (firstId, lastId) => ({
-          sql: `SELECT record_id ${entries} AND record_id BETWEEN ? AND ?`,
-          params: [...all, firstId, lastId],
-        }),
-      },
-      count: async () => {
-        const [{ total }] = await this.database.select<{ total: number | string }>(
-          `SELECT ${counted} AS total ${entries}`,
-          all,
-        );
-        return Number(total);
-      },
-    };
+  condition({ id, type }: CompiledField, { sql, params }: SqlCondition): Promise<FilterCondition> {
+    const entries = { sql: `FROM custom_field_values WHERE field_id = ? AND ${sql}`, params: [id, ...params] };
+    return indexedFilter(this.database, 'record_id', entries, type === 'multi-list');
   }
 
   /** The most frequent values of a field among some records, '' (none) included. */

@@ -26,8 +26,11 @@ export class ImportNames {
     const at = nameCells(targets);
     const read = (columns: number[]): string[] => {
       const found = new Set<string>();
-      if (columns.length > 0) for (const { cells } of rows) found.add(readCell(cells, columns) ?? '');
-      found.delete('');
+      if (columns.length === 0) return [];
+      for (const { cells } of rows) {
+        const name = readCell(cells, columns);
+        if (name !== null) found.add(name);
+      }
       return [...found];
     };
     const [users, groups] = [read(at.users), read(at.groups)];

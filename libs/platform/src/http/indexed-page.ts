@@ -1,7 +1,8 @@
 import { Page } from '@muster/core/page';
 import { formatTime, parseTime } from '../database/dialect/dialect';
 import { ReadTable, SqlCondition } from '../database/record-table';
-import { carriedTotal, count, KnownTotal, listKey, readCursor, writeCursor } from './list-query';
+import { carriedTotal, listKey, readCursor, writeCursor } from './list-cursor';
+import { count, KnownTotal } from './list-query';
 import { ListQueryDto } from './list-query.dto';
 
 /** Where the entries of an index are: rows in the order of a value and the record's id. */

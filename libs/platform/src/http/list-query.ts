@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import { invalid } from '@muster/core/errors';
 import { Page } from '@muster/core/page';
-import { columnName } from '../database/dialect/columns';
-import { formatTime, parseTime } from '../database/dialect/dialect';
+import { formatTime } from '../database/dialect/dialect';
 import { padded } from '../database/gathered';
 import { ReadTable, SqlCondition } from '../database/record-table';
 import { marks } from '../database/sql';
 import { parseInstant } from './instant';
+import { carriedTotal, ListOrder, listKey, orderOf, sortText, writeCursor } from './list-cursor';
 import { ListQueryDto } from './list-query.dto';
 import { EVERYTHING, partsOf, ScopeCondition } from './list-scope';
 import { Sieve, sift } from './list-sieve';
@@ -61,48 +59,13 @@ export class Conditions {
 /** Counts a list in a better way than record by record; null where that cannot be done just now. */
 export type KnownTotal = () => Promise<number | null>;
 
-/**
- * Where a page ended: the sort it belongs to, the last record's sort value and id, the number of the page that follows, how many
- * records the list had when its first page was read, and which list that was.
- */
-export type Position = [sort: string, value: string, id: number, page: number, total?: number, list?: string];
-
-/** Names a list by its conditions: another caller's, or one with other filters, is another list. */
-export const listKey = (...conditions: SqlCondition[]): string =>
-  createHash('sha256')
-    .update(JSON.stringify(conditions.map(({ sql, params }) => [sql, params])))
-    .digest('base64url')
-    .slice(0, 16);
-
-/** The total that a cursor carries; undefined when it is that of another list. */
-export const carriedTotal = (at: Position | null, list: string): number | undefined =>
-  at?.[5] === list ? at[4] : undefined;
-
-export const writeCursor = (position: Position) => Buffer.from(JSON.stringify(position)).toString('base64url');
-
-export function readCursor(cursor: string, sort: string, isTime: boolean): Position {
-  try {
-    const [ofSort, value, id, page, total, list] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as Position;
-    const known = ofSort === sort && typeof value === 'string' && (!isTime || formatTime(parseTime(value)) === value);
-    const counted = total === undefined || (Number.isSafeInteger(total) && total >= 0);
-    if (known && counted && Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(page) && page > 1)
-      return [sort, value, id, page, total, list];
-  } catch {
-    // Falls through: not a cursor at all.
-  }
-  throw invalid('cursor-invalid', 'The cursor is not one of this list and sort.', [
-    { field: 'cursor', code: 'cursor-invalid', message: 'take nextCursor of the page before, with the same sort' },
-  ]);
-}
-
 export const both = (one: SqlCondition, other: SqlCondition): SqlCondition => ({
   sql: `${one.sql} AND ${other.sql}`,
   params: [...one.params, ...other.params],
 });
 
 /** What lies behind a position: each part is one range of the sort's index, however deep the list. */
-function behind([value, id]: readonly [string, number], column: string, descending: boolean): SqlCondition[] {
-  const sign = descending ? '<' : '>';
+function behind([value, id]: readonly [string, number], { column, sign }: ListOrder): SqlCondition[] {
   return [
     { sql: `${column} = ? AND id ${sign} ?`, params: [value, id] },
     { sql: `${column} ${sign} ?`, params: [value] },
@@ -154,12 +117,8 @@ export async function readPage<R extends { id: number }>(
 ): Promise<Page<R>> {
   const { page = 1, limit = 20, sort } = query;
   const { database, definition } = records;
-  const { name: table, columns } = definition;
-  const descending = sort.startsWith('-');
-  const property = sorts[descending ? sort.slice(1) : sort];
-  const column = columnName(property);
-  const direction = descending ? 'DESC' : 'ASC';
-  const at = query.cursor === undefined ? null : readCursor(query.cursor, sort, columns[property].kind === 'time');
+  const order = orderOf(definition, sorts, query);
+  const { table, property, column, direction, at } = order;
   const offset = at ? 0 : (page - 1) * limit;
   const list = listKey(scope, where, ...(sought ? [sought.key] : []));
   const carried = carriedTotal(at, list);
@@ -167,14 +126,12 @@ export async function readPage<R extends { id: number }>(
   const known = carried === undefined ? countKnown?.() : undefined;
   known?.catch(() => undefined);
   const parts = offset < DEEP ? await partsOf(database, scope) : null;
-  const order = { column, direction, table } as const;
-  const rangesOf = (conditions: SqlCondition[], last = at && ([at[1], at[2]] as const)) =>
-    last
-      ? conditions.flatMap((each) => behind(last, column, descending).map((range) => both(each, range)))
-      : conditions;
+  const start = at && ([at[1], at[2]] as const);
+  const rangesOf = (conditions: SqlCondition[], last = start) =>
+    last ? conditions.flatMap((each) => behind(last, order).map((range) => both(each, range))) : conditions;
   const open = (parts ?? [scope]).map((part) => both(part, where));
   const ids = sought?.sieve
-    ? await sift(database, (last) => rangesOf(open, last ?? undefined), order, offset + limit + 1, sought.sieve)
+    ? await sift(database, (last) => rangesOf(open, last ?? start), order, offset + limit + 1, sought.sieve)
     : null;
   /** Those of the list, with what is searched for. */
   const whole = async () => {
@@ -209,9 +166,9 @@ export async function readPage<R extends { id: number }>(
     : (carried ?? (await known) ?? (await countAll(records, await whole())));
   const last = data.at(-1);
   const more = isCut && last;
-  const value = last?.[property as keyof R];
-  const position = value instanceof Date ? formatTime(value) : String(value);
-  const nextCursor = more ? writeCursor([sort, position, last.id, number + 1, total, list]) : null;
+  const nextCursor = more
+    ? writeCursor([sort, sortText(last[property as keyof R]), last.id, number + 1, total, list])
+    : null;
   return { data, meta: { page: number, limit, total, nextCursor } };
 }
 

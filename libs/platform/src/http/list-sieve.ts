@@ -1,6 +1,6 @@
 import { Database } from '../database/database';
-import { formatTime } from '../database/dialect/dialect';
 import { SqlCondition } from '../database/record-table';
+import { ListOrder, sortText } from './list-cursor';
 
 /** Tells by a record's columns whether it is looked for. */
 export interface Sieve {
@@ -20,13 +20,6 @@ const MARGIN = 1.5;
 /** The ids of a stretch of the list lie near each other when it has at least one of so many. */
 const SPREAD = 4;
 
-/** The order of a list: its records by a column, those that are alike in it by their ids. */
-interface Order {
-  table: string;
-  column: string;
-  direction: 'ASC' | 'DESC';
-}
-
 /** What stands behind a record in the list, by its value and id; null for the beginning. The conditions have no record in common. */
 export type Behind = (last: [value: string, id: number] | null) => SqlCondition[];
 
@@ -38,7 +31,7 @@ export type Behind = (last: [value: string, id: number] | null) => SqlCondition[
 export async function sift(
   database: Database,
   behind: Behind,
-  order: Order,
+  order: ListOrder,
   need: number,
   sieve: Sieve,
 ): Promise<number[] | null> {
@@ -50,7 +43,7 @@ export async function sift(
 async function siftEach(
   database: Database,
   ranges: readonly SqlCondition[],
-  order: Order,
+  order: ListOrder,
   need: number,
   { columns, may, holds }: Sieve,
 ): Promise<number[] | null> {
@@ -72,7 +65,7 @@ async function siftEach(
 async function siftTogether(
   database: Database,
   behind: Behind,
-  order: Order,
+  order: ListOrder,
   need: number,
   within: NonNullable<Sieve['within']>,
 ): Promise<number[] | 'apart' | null> {
@@ -93,8 +86,7 @@ async function siftTogether(
     if (ids.length < most - seen) return null;
     const enough = enoughFor(need, found.length, most);
     if (enough === null) return null;
-    const [, value] = rows.at(-1)!;
-    last = [value instanceof Date ? formatTime(value) : String(value), ids.at(-1)!];
+    last = [sortText(rows.at(-1)![1]), ids.at(-1)!];
     seen = most;
     most = enough;
   }
@@ -106,10 +98,10 @@ function enoughFor(need: number, found: number, most: number): number | null {
   return most < MOST && enough < MOST * MARGIN ? Math.min(Math.max(enough, most + 1), MOST) : null;
 }
 
-const sorted = ({ column, direction }: Order) => `ORDER BY ${column} ${direction}, id ${direction}`;
+const sorted = ({ column, direction }: ListOrder) => `ORDER BY ${column} ${direction}, id ${direction}`;
 
 /** The next records of a list: their ids and values, and some columns. */
-function walk(ranges: readonly SqlCondition[], order: Order, most: number, columns: string[] = []): SqlCondition {
+function walk(ranges: readonly SqlCondition[], order: ListOrder, most: number, columns: string[] = []): SqlCondition {
   const taken = [...new Set(['id', order.column, ...columns])].join(', ');
   const each = ranges.map(
     ({ sql }) => `SELECT ${taken} FROM ${order.table} WHERE ${sql} ${sorted(order)} LIMIT ${most}`,

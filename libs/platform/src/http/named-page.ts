@@ -1,10 +1,9 @@
 import { Page } from '@muster/core/page';
-import { columnName } from '../database/dialect/columns';
-import { formatTime } from '../database/dialect/dialect';
 import { padded } from '../database/gathered';
 import { ReadTable, SqlCondition } from '../database/record-table';
 import { marks } from '../database/sql';
-import { both, readCursor, writeCursor } from './list-query';
+import { orderOf, sortText, writeCursor } from './list-cursor';
+import { both } from './list-query';
 import { ListQueryDto } from './list-query.dto';
 import { isEverything } from './list-scope';
 
@@ -35,14 +34,9 @@ export async function readNamedPage<R extends { id: number }>(
 ): Promise<Page<R>> {
   const { page = 1, limit = 20, sort } = query;
   const { database, definition } = records;
-  const descending = sort.startsWith('-');
-  const property = sorts[descending ? sort.slice(1) : sort];
-  const column = columnName(property);
-  const at =
-    query.cursor === undefined ? null : readCursor(query.cursor, sort, definition.columns[property].kind === 'time');
+  const { property, column, direction, sign, at } = orderOf(definition, sorts, query);
   const number = at ? at[3] : page;
   if (ids.length === 0) return { data: [], meta: { page: number, limit, total: 0, nextCursor: null } };
-  const [direction, sign] = descending ? ['DESC', '<'] : ['ASC', '>'];
   const behind = at ? `, (${column} ${sign} ? OR (${column} = ? AND id ${sign} ?)) AS is_behind` : '';
   const asked = padded(ids);
   const holding = both(scope, where);
@@ -55,8 +49,6 @@ export async function readNamedPage<R extends { id: number }>(
   const next = at ? all.filter((row) => Number(row.is_behind) === 1) : all.slice((page - 1) * limit);
   const data = next.slice(0, limit).map((row) => records.fromRow(row));
   const last = next.length > limit ? data.at(-1) : undefined;
-  const value = last?.[property as keyof R];
-  const position = value instanceof Date ? formatTime(value) : String(value);
-  const nextCursor = last ? writeCursor([sort, position, last.id, number + 1]) : null;
+  const nextCursor = last ? writeCursor([sort, sortText(last[property as keyof R]), last.id, number + 1]) : null;
   return { data, meta: { page: number, limit, total: all.length, nextCursor } };
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@muster/platform/database/database';
 import { formatTime, parseTime } from '@muster/platform/database/dialect/dialect';
 import { Gathered, padded, SqlCondition } from '@muster/platform/database/gathered';
+import { indexedFilter } from '@muster/platform/http/indexed-filter';
 import { FilterCondition } from '@muster/platform/http/list-query';
 import { marks } from '@muster/platform/database/sql';
 import { Tx } from '@muster/platform/database/transactions';
@@ -24,8 +25,6 @@ export interface StoredMembership {
 }
 
 const IDS_AT_ONCE = 500;
-/** The records of a group that has so many, or fewer, are read by name. */
-const FEW = 2_000;
 const ALL: SqlCondition = { sql: '1 = 1', params: [] };
 const COLUMNS = ['group_id', 'noun', 'record_id', 'added_by', 'added_at'];
 
@@ -84,35 +83,12 @@ export class Memberships {
 
   /**
    * The records of a noun that are in a group; the condition belongs into a query on the noun's table alone.
-   * @param seen which groups count, for a query in which the group is `g`
+   * @param seen which groups count, for a query in which the group is `g`; its text must be one of few
    */
-  async condition(noun: ContactNoun, groupId: number, seen: SqlCondition = ALL): Promise<FilterCondition> {
-    const members = `FROM group_members m JOIN contact_groups g ON g.id = m.group_id
+  condition(noun: ContactNoun, groupId: number, seen: SqlCondition = ALL): Promise<FilterCondition> {
+    const sql = `FROM group_members m JOIN contact_groups g ON g.id = m.group_id
       WHERE m.group_id = ? AND m.noun = ? AND ${seen.sql}`;
-    const params = [groupId, noun, ...seen.params];
-    const condition = { sql: `id IN (SELECT m.record_id ${members})`, params };
-    const rest = await this.database.select(`SELECT m.record_id ${members} LIMIT 1 OFFSET ${FEW}`, params);
-    if (rest.length === 0) return condition;
-    return {
-      ...condition,
-      // Not EXISTS, of which stores make a join that begins with all the members.
-      sieve: {
-        columns: [],
-        may: { sql: `(SELECT COUNT(*) ${members} AND m.record_id = near.id) > 0`, params },
-        holds: () => true,
-        within: (firstId, lastId) => ({
-          sql: `SELECT m.record_id ${members} AND m.record_id BETWEEN ? AND ?`,
-          params: [...params, firstId, lastId],
-        }),
-      },
-      count: async () => {
-        const [{ total }] = await this.database.query<{ total: number | string }>(
-          `SELECT COUNT(*) AS total ${members}`,
-          params,
-        );
-        return Number(total);
-      },
-    };
+    return indexedFilter(this.database, 'm.record_id', { sql, params: [groupId, noun, ...seen.params] });
   }
 
   /**

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { formatTime } from '@muster/platform/database/dialect/dialect';
-import { writeCursor } from '@muster/platform/http/list-query';
+import { writeCursor } from '@muster/platform/http/list-cursor';
 import { ListQueryDto } from '@muster/platform/http/list-query.dto';
 import { type AuditEntryView, AuditService, TRAIL_SORT } from '../../audit/audit.service';
 import { TimelineActor, TimelineChange, TimelineEntry, TimelinePage } from './contacts.timeline.dto';
